@@ -1,0 +1,56 @@
+# `make build` sets everything up and builds the bundle; `make test` checks the project. `make help` lists the rest.
+SHELL  := /bin/sh
+PYTHON ?= python3
+MODEL  ?= gemma27b
+TARGET ?= phoenix
+
+BIN    := .venv/bin
+READY  := .venv/.ready
+BUNDLE := build/bundles/$(MODEL)-$(TARGET)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup build test lint types pytest format bench-build clean distclean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | \
+	    while IFS='|' read -r name text; do printf '  %-18s %s\n' "$$name" "$$text"; done
+
+setup: $(READY) ## system packages and .venv (build and test do this by themselves)
+
+# One stamp for all of it, so that a second `make build` goes straight to kernelc.
+$(READY): pyproject.toml runtime/pyproject.toml scripts/setup-system.sh
+	@PYTHON='$(PYTHON)' scripts/setup-system.sh
+	@echo "setup: creating .venv and installing kernelc, kernelrt and the test tools into it (0.7 GB)"
+	@'$(PYTHON)' -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ./runtime -e '.[test]'
+	@touch $@
+
+build: $(READY) ## build and verify the bundle of MODEL (gemma27b) for TARGET (phoenix)
+	$(BIN)/kernelc build --model $(MODEL) --target $(TARGET) --out $(BUNDLE)
+	$(BIN)/kernelc verify $(BUNDLE)
+
+test: lint types pytest ## everything that must hold: lint, types, tests
+
+lint: $(READY) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY) ## pyright, strict for kernelc and kernelrt
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+pytest: $(READY) ## the tests alone
+	$(BIN)/python -m pytest
+
+format: $(READY) ## rewrite the sources in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench-build: $(READY) ## time a cold build, a second one and one after touching a template
+	$(BIN)/python scripts/bench_build.py
+
+clean: ## remove build/ (store and bundles) and the caches
+	rm -rf build .pytest_cache .ruff_cache .hypothesis
+
+distclean: clean ## and .venv as well
+	rm -rf .venv

@@ -1,0 +1,5 @@
+"""`python -m kernelc`"""
+
+from kernelc.cli import main
+
+main()

@@ -1,0 +1,39 @@
+"""The action key: the SHA-256 of all that the compiled kernel depends on, and of nothing else (no time, host, path or order)."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from kernelc.kernel import KernelSpec
+from kernelc.target import TargetSpec
+from kernelrt.jsonio import canonical
+
+# Raised whenever kernelc itself would make another entry of the same inputs: another reflection, check or meta.json.
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One kernel to compile: its source, the parts of its key by name, and the key."""
+
+    spec: KernelSpec
+    source: str
+    parts: dict[str, str]
+    key: str
+
+
+def action(spec: KernelSpec, source: str, target: TargetSpec, tools: Mapping[str, object]) -> Action:
+    """The action that compiles `source` with `tools` (name -> identity, as JSON values) for `target`."""
+    environment = {
+        "bindings": [asdict(binding) for binding in spec.bindings],
+        "constants": [asdict(constant) for constant in spec.constants],
+        "workgroup": spec.workgroup,
+        "subgroup": spec.subgroup,
+        "requires": sorted(spec.requires),
+        "offline compiler": target.offline_compiler,
+        "spill limit": target.spill_limit,
+    }
+    parts = {"format": str(FORMAT), "source": hashlib.sha256(source.encode()).hexdigest()}
+    parts |= {f"tool {name}": canonical(identity).decode() for name, identity in tools.items()}
+    parts |= {f"environment: {name}": canonical(value).decode() for name, value in environment.items()}
+    return Action(spec, source, parts, hashlib.sha256(canonical(parts)).hexdigest())

@@ -1,0 +1,34 @@
+"""The sizes that a bundle is specialised for: KV cache capacities, decode batches, and one weight format."""
+
+from dataclasses import dataclass
+
+from kernelc.errors import InputError
+from kernelc.quant import QUANTS
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """`seq`: KV cache capacities in tokens. `batch`: sequences decoded together. `quant`: the weights' format (quant.QUANTS)."""
+
+    seq: tuple[int, ...] = (512, 2048, 8192)
+    batch: tuple[int, ...] = (1, 8, 32)
+    quant: str = "q4_0"
+
+    def __post_init__(self) -> None:
+        if self.quant not in QUANTS:
+            raise InputError(f"--quant: unknown weight format '{self.quant}' (known: {', '.join(QUANTS)})")
+        _check("--seq", self.seq, 131072)
+        _check("--batch", self.batch, MAX_BATCH)
+
+
+MAX_BATCH = 32  # sequences in the run-time scalars' buffer (templates/glsl/lib/header.glsl)
+
+
+def _check(option: str, sizes: tuple[int, ...], most: int) -> None:
+    if not sizes:
+        raise InputError(f"{option}: needs at least one size")
+    for size in sizes:
+        if not 1 <= size <= most:
+            raise InputError(f"{option}: {size} is outside 1..{most}")
+    if list(sizes) != sorted(set(sizes)):
+        raise InputError(f"{option}: sizes must rise and not repeat, got {','.join(map(str, sizes))}")

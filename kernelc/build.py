@@ -1,0 +1,184 @@
+"""Runs a plan: what is in the store is taken from it, the rest is compiled in parallel, and all of it becomes a bundle."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+from kernelc import history
+from kernelc.action import Action, action
+from kernelc.assemble import entry_of
+from kernelc.errors import StoreError
+from kernelc.failure import Failure, render_failure
+from kernelc.obtain import Request, obtain_all
+from kernelc.render import render
+from kernelc.store import DamagedEntryError, Store
+from kernelrt import bundle
+from kernelrt.abi import KernelEntry
+from kernelrt.errors import BundleWriteError, ManifestError
+from kernelrt.manifest import Manifest
+
+
+class Report(Protocol):
+    """Who is told how a build goes."""
+
+    def begin(self, total: int, to_compile: int) -> None: ...
+    def done(self, kernel: str, state: str) -> None: ...
+    def note(self, message: str) -> None: ...
+    def end(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """What a build did. `bundles`: where bundles now are (none where a kernel failed, or when none was asked for)."""
+
+    bundles: tuple[Path, ...]
+    total: int
+    compiled: int
+    cached: int
+    failures: tuple[Failure, ...]
+    seconds: float
+
+    def describe(self) -> dict[str, object]:
+        """As plain JSON values."""
+        return {
+            "bundle": str(self.bundles[0]) if self.bundles else None,
+            "bundles": [str(path) for path in self.bundles],
+            "kernels": {
+                "total": self.total,
+                "compiled": self.compiled,
+                "cached": self.cached,
+                "failed": len(self.failures),
+            },
+            "seconds": round(self.seconds, 3),
+            "failures": [asdict(failure) for failure in self.failures],
+        }
+
+    def summary(self) -> str:
+        """In one line."""
+        where = ", ".join(str(path) for path in self.bundles) or "no bundle written"
+        counts = f"{self.compiled} compiled, {self.cached} cached, {len(self.failures)} failed"
+        return f"{where}: {self.total} kernels: {counts}; {self.seconds:.2f} s"
+
+
+def actions_of(request: Request) -> tuple[list[Action], list[Failure]]:
+    """The action of each kernel in plan order, and the kernels whose template cannot be rendered."""
+    from jinja2 import TemplateError  # late: 50 ms that `kernelc --help` need not pay
+
+    actions: list[Action] = []
+    failures: list[Failure] = []
+    for spec in request.kernels:
+        try:
+            source = render(spec, request.templates)
+        except TemplateError as e:
+            failures.append(render_failure(spec, request.template_root, e))
+        else:
+            actions.append(action(spec, source, request.target, request.tools.identities))
+    return actions, failures
+
+
+def build(request: Request, store: Store, outputs: Sequence[Path], jobs: int, report: Report) -> BuildResult:
+    """Builds every kernel and, when all are there, writes the bundle to each of `outputs`.
+
+    Kernels that fail are in the result and do not stop the others. Raises StoreError, ToolError, BundleWriteError and
+    KeyboardInterrupt: then no output was touched, or was replaced whole. The caller holds `store.in_use()`.
+    """
+    start = time.monotonic()
+    actions, failures = actions_of(request)
+    found, notes = _lookup(store, actions)
+    for note in notes:
+        report.note(note)
+    missing = list({a.key: a for a in actions if a.key not in found}.values())
+    if missing and not store.writable:
+        raise StoreError(
+            f"store {store.root}: read-only, and {len(missing)} of {len(actions)} kernels are not in it "
+            f"({missing[0].spec.name}, …); give a writable place with --store"
+        )
+    report.begin(len(request.kernels), len(missing))
+    compiled = 0
+    outcomes = obtain_all(missing, store, request, jobs)
+    try:
+        for act, outcome in outcomes:
+            if outcome.note:
+                report.note(outcome.note)
+            if outcome.fatal:
+                raise outcome.fatal
+            if outcome.failure:
+                failures.extend(outcome.failure.of(a.spec) for a in actions if a.key == act.key)
+            if outcome.files:
+                found[act.key] = outcome.files
+            compiled += outcome.compiled
+            state = "failed" if outcome.failure else "compiled" if outcome.compiled else "cached"
+            report.done(act.spec.name, state)
+    finally:
+        outcomes.close()  # ends the workers, whatever happened
+        report.end()
+    _remember(store, request, [a for a in actions if a.key in found], report)
+    order = {spec.name: i for i, spec in enumerate(request.kernels)}
+    failures.sort(key=lambda failure: order[failure.kernel])
+    written: tuple[Path, ...] = ()
+    if not failures and outputs:
+        result = assemble(request, [(a, found[a.key]) for a in actions])
+        written = tuple(_write(path, result) for path in outputs)
+    total = len(request.kernels)
+    seconds = time.monotonic() - start
+    return BuildResult(written, total, compiled, total - compiled - len(failures), tuple(failures), seconds)
+
+
+def assemble(request: Request, built: Iterable[tuple[Action, Mapping[str, bytes]]]) -> bundle.Bundle:
+    """The bundle of these kernels, in their order."""
+    kernels: list[KernelEntry] = []
+    contents: dict[str, bytes] = {}
+    for act, files in built:
+        entry, own = entry_of(act.spec, files)
+        kernels.append(entry)
+        contents.update(own)
+    manifest = Manifest(
+        model=dict(request.model),
+        target=request.target.describe(),
+        buckets=dict(request.buckets),
+        tools=dict(request.tools.identities),
+        kernels=tuple(kernels),
+    )
+    return bundle.Bundle(manifest, contents)
+
+
+def _lookup(store: Store, actions: Sequence[Action]) -> tuple[dict[str, dict[str, bytes]], list[str]]:
+    found: dict[str, dict[str, bytes]] = {}
+    notes: list[str] = []
+    for act in actions:
+        if act.key in found:
+            continue
+        try:
+            files = store.get(act.key)
+        except DamagedEntryError as e:
+            if not store.writable:
+                notes.append(f"store entry of {act.spec.name} is damaged ({e})")
+            continue  # the worker that takes it over looks again under the entry's lock
+        if files is not None:
+            found[act.key] = files
+    return found, notes
+
+
+def _remember(store: Store, request: Request, actions: Sequence[Action], report: Report) -> None:
+    """Keeps the key parts for `kernelc explain`. A read-only store keeps none: it changes nothing of the build."""
+    if not store.writable:
+        return
+    model, target = str(request.model["name"]), request.target.name
+    try:
+        records = history.read(store, model, target)
+    except ManifestError as e:
+        report.note(f"{e}; written anew")
+        records = {}
+    fresh = records | {a.spec.name: history.Record(a.key, a.parts) for a in actions}
+    if fresh != records:
+        history.write(store, model, target, fresh)
+
+
+def _write(path: Path, result: bundle.Bundle) -> Path:
+    try:
+        bundle.write(path, result)
+    except BundleWriteError as e:
+        raise StoreError(str(e)) from e
+    return path

@@ -1,0 +1,33 @@
+"""`kernelc explain`"""
+
+from typing import Annotated
+
+import typer
+
+from kernelc.commands import options as o
+
+
+def explain(
+    kernel: Annotated[str, typer.Argument(metavar="KERNEL", help="A kernel's name, as `kernelc plan` lists them.")],
+    model: o.Model = o.MODEL,
+    target: o.Target = o.TARGET,
+    quant: o.Quant = o.QUANT,
+    seq: o.Seq = o.SEQ,
+    batch: o.Batch = o.BATCH,
+    store: o.StoreAt = None,
+    json: o.Json = False,
+) -> None:
+    """Say which part of a kernel's action key changed since it was last built."""
+    from kernelc.commands.inputs import choose_tools, inputs, open_store
+    from kernelc.commands.output import print_json
+    from kernelc.explain import explain as explained
+
+    wanted = inputs(model, target, quant, seq, batch)
+    spec = wanted.kernel(kernel)
+    opened = open_store(store)
+    with opened.in_use():
+        found = explained(wanted.request(choose_tools(wanted.target, opened), [spec]), opened)
+    if json:
+        print_json(found.describe())
+    else:
+        print(found)

@@ -1,0 +1,88 @@
+"""From the words on the command line to specs and a plan."""
+
+import difflib
+import fnmatch
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kernelc.buckets import Buckets
+from kernelc.errors import InputError
+from kernelc.kernel import KernelSpec
+from kernelc.model import ModelSpec
+from kernelc.obtain import Request
+from kernelc.plan import plan
+from kernelc.store import Store, default_root
+from kernelc.target import TargetSpec
+from kernelc.toolchain.identity import Memo
+from kernelc.toolset import Toolset, choose
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the user asked for, and the plan that follows."""
+
+    model: ModelSpec
+    target: TargetSpec
+    buckets: Buckets
+    kernels: tuple[KernelSpec, ...]
+
+    def request(self, tools: Toolset, kernels: Sequence[KernelSpec] | None = None) -> Request:
+        chosen = self.kernels if kernels is None else kernels
+        return Request(chosen, self.model.describe(), self.target, asdict(self.buckets), tools)
+
+    def kernel(self, name: str) -> KernelSpec:
+        """The kernel of that name. InputError with the close ones."""
+        by_name = {spec.name: spec for spec in self.kernels}
+        if name in by_name:
+            return by_name[name]
+        close = difflib.get_close_matches(name, by_name, n=3)
+        hint = f"; did you mean {' or '.join(close)}?" if close else ";"
+        words = [
+            "kernelc",
+            "plan",
+            "--model",
+            self.model.name,
+            "--target",
+            self.target.name,
+            "--quant",
+            self.buckets.quant,
+        ]
+        raise InputError(f"no kernel {name!r} in this plan{hint} `{shlex.join(words)}` lists them")
+
+    def matching(self, pattern: str) -> tuple[KernelSpec, ...]:
+        """The kernels whose names match a shell pattern. InputError where none does."""
+        found = tuple(spec for spec in self.kernels if fnmatch.fnmatchcase(spec.name, pattern))
+        if not found:
+            raise InputError(f"--only {pattern}: no kernel of this plan matches; `kernelc plan` lists them")
+        return found
+
+
+def inputs(model: str, target: str, quant: str, seq: str, batch: str) -> Inputs:
+    """InputError for what is wrong or unknown."""
+    model_spec, target_spec = ModelSpec.load(model), TargetSpec.load(target)
+    buckets = Buckets(sizes("--seq", seq), sizes("--batch", batch), quant)
+    return Inputs(model_spec, target_spec, buckets, plan(model_spec, target_spec, buckets))
+
+
+def open_store(path: Path | None) -> Store:
+    """The store at `path`, or the default one. StoreError."""
+    return Store(path or default_root())
+
+
+def choose_tools(target: TargetSpec, store: Store) -> Toolset:
+    """The tools, by what the store remembers of them. The caller holds `store.in_use()`."""
+    memo = Memo(store.root / "tools.json")
+    tools = choose(target, memo)
+    if store.writable:
+        memo.save()
+    return tools
+
+
+def sizes(option: str, text: str) -> tuple[int, ...]:
+    """Numbers with commas between. InputError."""
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        raise InputError(f"{option}: expected numbers with commas between, got {text!r}") from None

@@ -1,0 +1,26 @@
+"""Options that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[
+    str,
+    typer.Option(metavar="NAME|PATH", help="A built-in model, or a TOML, config.json or GGUF file."),
+]
+Target = Annotated[str, typer.Option(metavar="NAME|PATH", help="A built-in target, or a TOML file.")]
+Quant = Annotated[str, typer.Option(metavar="FORMAT", help="Weights: q4_0, q8_0 or f16.")]
+Seq = Annotated[str, typer.Option(metavar="N,N,…", help="KV cache capacities, in tokens.")]
+Batch = Annotated[str, typer.Option(metavar="N,N,…", help="Sequences that decode together.")]
+StoreAt = Annotated[
+    Path | None,
+    typer.Option("--store", metavar="DIR", help="The store. [default: $KERNELC_STORE, else ~/.cache/kernelc]"),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+MODEL = "gemma27b"
+TARGET = "phoenix"
+QUANT = "q4_0"
+SEQ = "512,2048,8192"
+BATCH = "1,8,32"

@@ -1,0 +1,131 @@
+"""Which tools are on this machine, what they can do, and what a missing one costs."""
+
+import importlib.metadata
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kernelc.errors import ToolError
+from kernelc.toolchain import glslang, spirv_val
+from kernelc.toolchain.choice import Choice
+from kernelc.toolchain.identity import Memo
+from kernelc.toolchain.radv import FAMILIES, Radv
+from kernelc.toolchain.radv import choose as choose_radv
+from kernelc.toolchain.slang_library import SUPPORTED_WHEELS
+from kernelrt.errors import KernelrtError
+from kernelrt.gpu.device import devices
+from kernelrt.gpu.features import DeviceInfo
+
+_XRT = Path("/opt/xilinx/xrt/python")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One tool or device. `where` is a path or a description; `note` says what is wrong or which of two is in use;
+    `cost` is what its absence costs, and `install` how to get it, where it is not there."""
+
+    name: str
+    found: bool
+    where: str = ""
+    version: str = ""
+    features: tuple[str, ...] = ()
+    note: str = ""
+    cost: str = ""
+    install: str = ""
+
+
+def examine(memo: Memo | None = None) -> tuple[Finding, ...]:
+    """Looks for every tool; loads and tries those that it finds. Raises nothing for a missing or broken one."""
+    kept = memo or Memo()
+    return (*_compilers(kept), *_validators(kept), *_radv(kept), *_vulkan(), *_npu())
+
+
+def _compilers(memo: Memo) -> Iterator[Finding]:
+    cost = "nothing while the other compiler is there; without both, nothing can be compiled"
+    wheel, program = glslang.choose_wheel(memo), glslang.choose_program(memo)
+    install = f"pip install 'slangpy=={SUPPORTED_WHEELS[-1]}'"
+    yield _compiler("glslang (slangpy wheel)", wheel, True, cost, install)
+    slower = "each kernel takes a process, and an old one knows no cooperative matrices or bfloat16"
+    yield replace(
+        _compiler("glslang (PATH)", program, isinstance(wheel, str), cost, "the package glslang-tools"),
+        note=slower if isinstance(wheel, str) else "not in use: the wheel's is preferred",
+    )
+
+
+def _compiler(name: str, choice: Choice | str, used: bool, cost: str, install: str) -> Finding:
+    if isinstance(choice, str):
+        return Finding(name, False, note=choice, cost=cost, install=install)
+    backend = glslang.load(choice)
+    features = tuple(extension for extension in glslang.EXTENSIONS if glslang.supports(backend, extension))
+    return Finding(name, True, str(choice.path), choice.version, features, note="in use" if used else "")
+
+
+def _validators(memo: Memo) -> Iterator[Finding]:
+    try:
+        choice = spirv_val.choose(memo)
+    except ToolError as error:
+        yield Finding("SPIRV-Tools", False, note=str(error), cost="no kernel can be validated", install="spirv-tools")
+        return
+    yield Finding("SPIRV-Tools", True, str(choice.path), choice.version, note=spirv_val.load(choice).description)
+
+
+def _radv(memo: Memo) -> Iterator[Finding]:
+    for gpu in FAMILIES:
+        name = f"RADV null device ({gpu})"
+        try:
+            driver = choose_radv(memo, gpu)
+            with Radv(driver) as radv:
+                features = tuple(str(feature) for feature in radv.about()["features"])
+        except ToolError as error:
+            cost = f"no machine code and no register counts for {gpu}: its bundle says 'not compiled offline'"
+            yield Finding(name, False, note=str(error), cost=cost, install="mesa-vulkan-drivers 25 or newer")
+            continue
+        yield Finding(name, True, str(driver.library), driver.version, features, note="compiles, cannot run")
+
+
+def _vulkan() -> Iterator[Finding]:
+    try:
+        found = devices()
+    except KernelrtError as error:
+        cost = "no kernel can be run here, and RADV's offline compiler does not work"
+        yield Finding("Vulkan loader", False, note=str(error), cost=cost, install="libvulkan1 (Fedora: vulkan-loader)")
+        return
+    yield Finding("Vulkan loader", True, "libvulkan.so.1", note=f"{len(found)} devices")
+    software = [info for info in found if info.device_type == "cpu"]
+    yield from (_device("lavapipe (CPU)", info) for info in software)
+    if not software:
+        cost = "without a GPU no kernel can be run, and the numeric tests fail"
+        yield Finding("lavapipe (CPU)", False, cost=cost, install="mesa-vulkan-drivers")
+    hardware = [info for info in found if info.device_type != "cpu"]
+    yield from (_device("GPU", info) for info in hardware)
+    if not hardware:
+        yield Finding("GPU", False, cost="speed: kernels run on the CPU, which proves that they are right and no more")
+
+
+def _device(name: str, info: DeviceInfo) -> Finding:
+    version = f"{info.driver}, Vulkan {'.'.join(map(str, info.api))}"
+    return Finding(name, True, info.name, version, tuple(sorted(info.features)))
+
+
+def _npu() -> Iterator[Finding]:
+    places = [Path(spec.origin) for spec in [importlib.util.find_spec("pyxrt")] if spec and spec.origin]
+    places += sorted(_XRT.glob("pyxrt*.so")) if _XRT.is_dir() else []
+    if places:
+        yield Finding("XRT (pyxrt)", True, str(places[0]))
+    else:
+        yield Finding("XRT (pyxrt)", False, cost="the NPU cannot be used; attention runs on the GPU", install="AMD XRT")
+    program = shutil.which("aiecc") or shutil.which("aiecc.py")
+    if program:
+        yield Finding("aiecc (mlir-aie)", True, program, _distribution("mlir_aie"))
+    else:
+        cost = "no NPU binaries (xclbin) can be built"
+        yield Finding("aiecc (mlir-aie)", False, cost=cost, install="the mlir_aie wheel of the mlir-aie project")
+
+
+def _distribution(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "of unknown version"

@@ -1,0 +1,165 @@
+"""attn_decode: attention of a decode step, whole: QK-norm, RoPE, KV append, split-KV flash attention, merge of the splits.
+
+For each row (a sequence with its position p and cache slot) and query head h, with kv head h // (heads / kv_heads):
+
+    q = rope(rmsnorm(q) * q_norm, p) / sqrt(query_scale_dim);  k = rope(rmsnorm(k) * k_norm, p)
+    out = softmax(q K^T) V over the keys at positions max(0, p - capacity + 1) .. p
+
+qkv f32 [rows, (heads + 2 kv_heads) head_dim]; caches f16 [slots, kv_heads, capacity, head_dim], position p at entry p % capacity. A
+local layer's cache is a ring of min(window, seq) entries, a global layer's holds `seq`: the capacity alone is the difference.
+The new key and value come from qkv, never from the cache: the entry they overwrite is the one that leaves the window, and no
+workgroup of the dispatch reads it. A workgroup takes one kv head and one split of the keys; the last one of a row and kv head to
+arrive merges the splits' partial results, so that the output is final. `arrived` must be zero before the first dispatch and is zero
+after each.
+"""
+
+from collections.abc import Iterator
+
+from kernelc.attention import capacities, subgroup_of
+from kernelc.buckets import Buckets
+from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen
+from kernelc.matrix import MATVEC_COLUMNS
+from kernelc.model import ModelSpec
+from kernelc.quant import BLOCK, QUANTS, padded
+from kernelc.target import TargetSpec
+
+_STREAM = 32  # accumulators of one lane that keep registers free for loads in flight
+
+
+def spec(
+    *,
+    layer: str,
+    capacity: int,
+    heads: int,
+    kv_heads: int,
+    head_dim: int,
+    query_scale_dim: float,
+    norm_eps: float,
+    out: str,
+    quant: str = "q4_0",
+    positions: int | None = None,
+    splits: int = 1,
+    split_keys: int = 128,
+    workgroups: int = 512,
+    lanes: int = 8,
+    unroll: int = 4,
+    workgroup: int = 128,
+    merge_slots: int = 4,
+    subgroup: int = 0,
+) -> KernelSpec:
+    """One kernel.
+
+    `out` is rows_f16, lanes_f32 or lanes_q8 (head_dim in whole blocks of 32); `quant` gives the reader's unit in the lanes layouts.
+    `splits` is the most that the keys are cut into; at run time as many are used as give each `split_keys` keys and the device
+    about `workgroups` workgroups. `lanes` share a key (8, or up to the least subgroup size), `unroll` keys are in flight in each.
+    `positions` is the length of the RoPE table, the capacity where not given.
+    """
+    if out == "lanes_q8" and (head_dim % BLOCK or not QUANTS[quant].scaled):
+        raise ValueError(f"attn_decode: lanes_q8 needs heads in whole blocks of {BLOCK} and scaled weights, not {head_dim} and {quant}")
+    group, width, wide = heads // kv_heads, heads * head_dim, padded(heads * head_dim)
+    cache = ("slots", kv_heads, capacity, head_dim // 8)
+    outputs = {
+        "rows_f16": [Binding("out_halves", "f16x4", ("rows", wide // 4), "w")],
+        "lanes_f32": [Binding("out_lanes", "f32x4", ("rows", wide // 4), "w")],
+        "lanes_q8": [
+            Binding("out_words", "u32", ("rows", wide // 4), "w"),
+            Binding("out_scale", "f32x2", ("rows", wide // BLOCK), "w"),
+        ],
+    }[out]
+    out_bytes = {"rows_f16": 2 * wide, "lanes_f32": 4 * wide, "lanes_q8": wide + wide // 4}[out]
+    partials = [
+        Binding("partial", "f32x4", ("rows", kv_heads, splits, group * head_dim // 4), "rw", coherent=True),
+        Binding("partial_stats", "f32x2", ("rows", kv_heads, splits, group), "rw", coherent=True),
+        Binding("arrived", "u32", ("rows", kv_heads), "rw", coherent=True),
+    ]
+    qkv_rows = (heads + 2 * kv_heads) * head_dim
+    return KernelSpec(
+        name=f"attn_decode.{layer}.s{capacity}.{out}",
+        family="attn_decode",
+        params=frozen(
+            {
+                "capacity": capacity,
+                "heads": heads,
+                "kv_heads": kv_heads,
+                "head_dim": head_dim,
+                "query_scale": query_scale_dim**-0.5,
+                "eps": norm_eps,
+                "out": out,
+                "unit": QUANTS[quant].unit,
+                "width": width,
+                "padded": wide,
+                "splits": splits,
+                "split_keys": split_keys,
+                "workgroups": workgroups,
+                "lanes": lanes,
+                "unroll": unroll,
+                "merge_slots": merge_slots,
+            }
+        ),
+        bindings=(
+            Binding("params", "params", ()),
+            Binding("qkv", "f32x4", ("rows", qkv_rows // 4)),
+            Binding("rope", "f32x4", (positions or capacity, head_dim // 4)),
+            Binding("q_norm", "f32x4", (head_dim // 4,)),
+            Binding("k_norm", "f32x4", (head_dim // 4,)),
+            Binding("k_cache", "u32x4", cache, "rw"),
+            Binding("v_cache", "u32x4", cache, "rw"),
+            *(partials if splits > 1 else []),
+            *outputs,
+        ),
+        workgroup=workgroup,
+        grid=(Dim(splits), Dim(kv_heads), Dim(of="rows")),
+        work=Work(
+            1,
+            4 * heads * capacity * head_dim,
+            4 * kv_heads * capacity * head_dim + 4 * qkv_rows,
+            4 * kv_heads * head_dim + out_bytes,
+        ),
+        requires=("float16", "subgroup", *(("storage16",) if out == "rows_f16" else ())),
+        subgroup=subgroup,
+        tags=frozen({"role": "decode", "layer": layer, "seq": capacity, "out": out, "quant": quant}),
+    )
+
+
+def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
+    """A kernel per cache capacity and output form; a batch is in the grid, not in the kernel."""
+    outs = ["rows_f16"] if any(batch > MATVEC_COLUMNS for batch in buckets.batch) else []
+    if any(batch <= MATVEC_COLUMNS for batch in buckets.batch):
+        outs.append("lanes_f32")
+        if "integer_dot" in target.features and QUANTS[buckets.quant].scaled and model.head_dim % BLOCK == 0:
+            outs.append("lanes_q8")
+    split_keys = target.tune.get("attn_split_keys", 128)
+    workgroups = target.tune.get("attn_workgroups", 512)
+    workgroup = target.tune.get("attn_decode_workgroup", 128)
+    subgroup = subgroup_of(target)
+    lanes = _lanes(model.group * model.head_dim, subgroup)
+    for layer, capacity in capacities(model, buckets):
+        for out in outs:
+            yield spec(
+                layer=layer,
+                capacity=capacity,
+                heads=model.heads,
+                kv_heads=model.kv_heads,
+                head_dim=model.head_dim,
+                query_scale_dim=model.query_scale_dim,
+                norm_eps=model.norm_eps,
+                out=out,
+                quant=buckets.quant,
+                positions=max(buckets.seq),
+                splits=max(1, min(ceil_div(capacity, split_keys), ceil_div(workgroups, model.kv_heads))),
+                split_keys=split_keys,
+                workgroups=workgroups,
+                lanes=lanes,
+                unroll=target.tune.get("attn_unroll", 4),
+                workgroup=workgroup,
+                merge_slots=max(1, min(4, workgroup // (subgroup or 32), target.shared_memory // 8 // model.group // model.head_dim)),
+                subgroup=subgroup,
+            )
+
+
+def _lanes(accumulators: int, subgroup: int) -> int:
+    """Lanes that share a key: as few as keep each one's accumulators within bounds, as many as a subgroup has."""
+    lanes = 8
+    while lanes * _STREAM < accumulators and 2 * lanes <= subgroup:
+        lanes *= 2
+    return lanes

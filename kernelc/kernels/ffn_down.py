@@ -1,0 +1,33 @@
+"""ffn_down: the feed-forward's second half.
+
+    out_rows[b][n] = sum over k of W[n][k] g[b][k];  g the gated activations of `ffn_gate_up`, out f32 [rows, hidden]
+
+g leaves the range of fp16, so it comes as floats (or int8 with scales); f16 cooperative matrices bring each row into range by a
+power of two from its largest magnitude, which `ffn_gate_up` collected.
+"""
+
+from collections.abc import Iterator
+
+from kernelc.buckets import Buckets
+from kernelc.kernel import Binding, KernelSpec
+from kernelc.matrix import Matrix, Matvec, Tiles, forms, matvec, tiles
+from kernelc.model import ModelSpec
+from kernelc.target import TargetSpec
+
+
+def spec(matrix: Matrix, cut: Matvec | Tiles, *, rows: int = 1, role: str = "prefill") -> KernelSpec:
+    """One kernel: a Matvec cut gives the matvec form (lanes layout in), a Tiles cut the matrix form (f32 rows in)."""
+    if isinstance(cut, Tiles):
+        return tiles(matrix, cut, rows=rows, x_type="f32", role=role)
+    return matvec(matrix, cut, norm_eps=None, outputs=[Binding("out_rows", "f32", ("rows", matrix.height), "w")])
+
+
+def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
+    matrix = Matrix("ffn_down", model.hidden, model.ffn, buckets.quant)
+    yield from forms(
+        target,
+        matrix,
+        buckets,
+        lambda columns, dot: spec(matrix, Matvec.tuned(target, matrix, columns, dot)),
+        lambda cut, rows, role: spec(matrix, cut, rows=rows, role=role),
+    )

@@ -1,0 +1,51 @@
+"""ffn_gate_up: gate and up products and the gating, fused.
+
+    g[b][n] = activation(sum over k of W_gate[n][k] h[b][k]) * (sum over k of W_up[n][k] h[b][k])
+
+activation is gelu_tanh (Gemma) or SiLU. One row: h is made by the norm prologue (post-attention norm, residual, pre-FFN norm). g leaves as
+ffn_down reads it: lanes layout, floats or int8 with a scale a block (`dot`), or f32 rows with each row's largest magnitude.
+"""
+
+from collections.abc import Iterator
+
+from kernelc.buckets import Buckets
+from kernelc.kernel import Binding, KernelSpec
+from kernelc.matrix import Matrix, Matvec, Tiles, forms, matvec, tiles
+from kernelc.model import ModelSpec
+from kernelc.quant import BLOCK, padded
+from kernelc.target import TargetSpec
+
+
+def spec(
+    matrix: Matrix, cut: Matvec | Tiles, *, activation: str, norm_eps: float, rows: int = 1, role: str = "prefill"
+) -> KernelSpec:
+    """One kernel: a Matvec cut gives the matvec form, a Tiles cut the matrix form for `rows` rows."""
+    if isinstance(cut, Tiles):
+        return tiles(matrix, cut, rows=rows, x_type="f16", role=role, params={"activation": activation})
+    width = padded(matrix.height)
+    if cut.dot:
+        if cut.rows_per_workgroup % BLOCK:
+            raise ValueError(f"ffn_gate_up: {cut.rows_per_workgroup} rows a workgroup are no whole blocks of {BLOCK}")
+        outputs = [Binding("out_words", "u32", ("rows", width // 4), "w"), Binding("out_scale", "f32x2", ("rows", width // BLOCK), "w")]
+    else:
+        outputs = [Binding("out_lanes", "f32", ("rows", width), "w")]
+    return matvec(
+        matrix,
+        cut,
+        norm_eps=norm_eps if cut.columns == 1 else None,
+        outputs=outputs,
+        params={"activation": activation, "quantized_out": cut.dot, "out_width": width},
+    )
+
+
+def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
+    matrix = Matrix("ffn_gate_up", model.ffn, model.hidden, buckets.quant, gated=True)
+    yield from forms(
+        target,
+        matrix,
+        buckets,
+        lambda columns, dot: spec(
+            matrix, Matvec.tuned(target, matrix, columns, dot), activation=model.activation, norm_eps=model.norm_eps
+        ),
+        lambda cut, rows, role: spec(matrix, cut, activation=model.activation, norm_eps=model.norm_eps, rows=rows, role=role),
+    )

@@ -1,0 +1,45 @@
+"""kv_append: a prefill chunk's keys and values into the cache, after its attention.
+
+    cache[params.slot][h][(start + r) % capacity] = chunk[h][r]    for the last min(rows, capacity) rows r, K and V
+
+chunk f16 [kv_heads, chunk, head_dim], caches f16 [slots, kv_heads, capacity, head_dim]. Attention of the chunk reads its new keys from
+the chunk and the old ones from the cache, so a ring needs no more than its window and is overwritten only afterwards.
+"""
+
+from collections.abc import Iterator
+
+from kernelc.attention import caches_and_chunks
+from kernelc.buckets import Buckets
+from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen
+from kernelc.model import ModelSpec
+from kernelc.target import TargetSpec
+
+
+def spec(*, layer: str, capacity: int, chunk: int, kv_heads: int, head_dim: int, workgroup: int = 256) -> KernelSpec:
+    """One kernel; `layer` only names it."""
+    units = head_dim // 8
+    source = (kv_heads, chunk, units)
+    cache = ("slots", kv_heads, capacity, units)
+    moved = 2 * min(chunk, capacity) * kv_heads * head_dim * 2
+    return KernelSpec(
+        name=f"kv_append.{layer}.s{capacity}.c{chunk}",
+        family="kv_append",
+        params=frozen({"capacity": capacity, "chunk": chunk, "kv_heads": kv_heads, "units": units}),
+        bindings=(
+            Binding("params", "params", ()),
+            Binding("k_chunk", "u32x4", source),
+            Binding("v_chunk", "u32x4", source),
+            Binding("k_cache", "u32x4", cache, "w"),
+            Binding("v_cache", "u32x4", cache, "w"),
+        ),
+        workgroup=workgroup,
+        grid=(Dim(ceil_div(kv_heads * units, workgroup)), Dim(of="rows"), Dim()),
+        work=Work(chunk, 0, moved, moved),
+        tags=frozen({"role": "prefill", "layer": layer, "seq": capacity, "chunk": chunk}),
+    )
+
+
+def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
+    """A kernel per cache capacity and chunk length that meet."""
+    for layer, capacity, chunk in caches_and_chunks(model, target, buckets):
+        yield spec(layer=layer, capacity=capacity, chunk=chunk, kv_heads=model.kv_heads, head_dim=model.head_dim)

@@ -1,0 +1,33 @@
+"""qkv: queries, keys and values of a layer in one product.
+
+    out_rows[b][n] = sum over k of W[n][k] h[b][k];  rows of W: all q heads, then all k heads, then all v heads; out f32 [rows, qkv_rows]
+
+One row: h is made by the norm prologue (post-FFN norm of the layer before, residual, input norm). More rows: h comes from `norm`.
+"""
+
+from collections.abc import Iterator
+
+from kernelc.buckets import Buckets
+from kernelc.kernel import Binding, KernelSpec
+from kernelc.matrix import Matrix, Matvec, Tiles, forms, matvec, tiles
+from kernelc.model import ModelSpec
+from kernelc.target import TargetSpec
+
+
+def spec(matrix: Matrix, cut: Matvec | Tiles, *, norm_eps: float, rows: int = 1, role: str = "prefill") -> KernelSpec:
+    """One kernel: a Matvec cut gives the matvec form, a Tiles cut the matrix form for `rows` rows."""
+    if isinstance(cut, Tiles):
+        return tiles(matrix, cut, rows=rows, x_type="f16", role=role)
+    out = Binding("out_rows", "f32", ("rows", matrix.height), "w")
+    return matvec(matrix, cut, norm_eps=norm_eps if cut.columns == 1 else None, outputs=[out])
+
+
+def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
+    matrix = Matrix("qkv", model.qkv_rows, model.hidden, buckets.quant)
+    yield from forms(
+        target,
+        matrix,
+        buckets,
+        lambda columns, dot: spec(matrix, Matvec.tuned(target, matrix, columns, dot), norm_eps=model.norm_eps),
+        lambda cut, rows, role: spec(matrix, cut, norm_eps=model.norm_eps, rows=rows, role=role),
+    )

@@ -1,0 +1,52 @@
+"""The Jinja environment: sets types, sizes and unrolling; algorithms stay in the templates."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import jinja2
+
+from kernelc.kernel import DTYPES, KernelSpec
+
+
+def template_dir() -> Path:
+    """Where the templates are: inside the installed package, else beside it in a checkout."""
+    here = Path(__file__).resolve().parent
+    inside = here / "templates"
+    return inside if inside.is_dir() else here.parent / "templates"
+
+
+@lru_cache(maxsize=4)
+def _environment(folder: Path) -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def _declarations(spec: KernelSpec) -> str:
+    """The buffers and specialization constants of a kernel, as GLSL: the family declares them once, for both sides."""
+    lines = [f"layout(local_size_x = {spec.workgroup}, local_size_x_id = 0) in;  // the device may decide otherwise"]
+    lines.append(f"layout(constant_id = 0) const uint WORKGROUP = {spec.workgroup}u;")
+    for i, constant in enumerate(spec.constants, 1):
+        lines.append(f"layout(constant_id = {i}) const uint {constant.name} = {constant.value}u;")
+    qualifier = {"r": "readonly ", "w": "writeonly ", "rw": ""}
+    for i, binding in enumerate(spec.bindings):
+        if binding.dtype == "params":
+            lines.append(f"layout(set = 0, binding = {i}, std430) readonly buffer ParamsBuffer {{ Params {binding.name}; }};")
+            continue
+        glsl = DTYPES[binding.dtype][0]
+        lines.append(
+            f"layout(set = 0, binding = {i}, std430) {'coherent ' * binding.coherent}{qualifier[binding.access]}buffer B{i}_{binding.name} "
+            f"{{ {glsl} {binding.name}[]; }};"
+        )
+    return "\n".join(lines)
+
+
+def render(spec: KernelSpec, folder: Path | None = None) -> str:
+    """The GLSL source of a kernel, whole: includes expanded, every name bound (jinja2.UndefinedError otherwise)."""
+    template = _environment(folder or template_dir()).get_template(f"glsl/{spec.family}.comp.j2")
+    return template.render(spec.param, declarations=_declarations(spec), kernel=spec.name)

@@ -1,0 +1,263 @@
+"""The store of compiled kernels: an entry is the set of files that one action (kernelc/action.py) gave, under its key.
+
+    <root>/entries/<3 digits>/<key>/     entry.json (size and SHA-256 of each file, sealed) and the files
+    <root>/history/                      the key parts of the last build of each kernel (kernelc/history.py)
+    <root>/quarantine/  <root>/tmp/      what failed its check; what is being written
+
+NOTES: an entry is written into tmp/, fsynced and renamed whole, so a reader sees all of it or nothing, and checks every byte
+of it. Locks are flocks on the folders themselves: the kernel drops them when a process dies and no lock file is left. A
+build holds the root shared and `gc` holds it alone, so that whatever `gc` finds in tmp/ belongs to the dead; the entry's
+prefix folder is held while an entry is compiled, so that many builds compile it once. A reader needs no lock and no
+right to write.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernelc.errors import StoreError
+from kernelrt.atomic import locked, sync_dir, write_tree
+from kernelrt.errors import ManifestError
+from kernelrt.jsonio import Node, parse
+from kernelrt.manifest import seal
+
+ENTRY = "entry.json"
+_PREFIX = 3  # digits of the key in the folder that is locked: 4096 stripes
+_DAY = 86400.0
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DENIED = (errno.EACCES, errno.EPERM)
+
+
+class DamagedEntryError(Exception):
+    """An entry that is there and fails its check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Entries and their bytes; folders in quarantine; folders in tmp/ (of running builds or of dead ones)."""
+
+    entries: int
+    bytes: int
+    quarantined: int
+    temporary: int
+
+
+def default_root() -> Path:
+    """$KERNELC_STORE, else kernelc in $XDG_CACHE_HOME, else ~/.cache/kernelc."""
+    if named := os.environ.get("KERNELC_STORE"):
+        return Path(named)
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return Path(cache) / "kernelc" if cache else Path.home() / ".cache" / "kernelc"
+
+
+class Store:
+    """A store on disk. Everything that the disk refuses is a StoreError with one line."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._entries, self._tmp, self._quarantine = root / "entries", root / "tmp", root / "quarantine"
+        with self.guarded():
+            for folder in (root, self._entries, self._tmp, self._quarantine, self.history):
+                if not folder.is_dir():
+                    folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def history(self) -> Path:
+        return self.root / "history"
+
+    @property
+    def writable(self) -> bool:
+        """False on a read-only mount or without the right to write: such a store still gives what it has."""
+        return os.access(self._tmp, os.W_OK | os.X_OK) and os.access(self._entries, os.W_OK | os.X_OK)
+
+    @contextmanager
+    def guarded(self) -> Generator[None]:
+        """Turns the disk's refusals into a StoreError."""
+        try:
+            yield
+        except OSError as e:
+            raise StoreError(f"store {self.root}: {_advice(e)}") from e
+
+    @contextmanager
+    def in_use(self) -> Generator[None]:
+        """Held by a build, with others. When it is the only one, it first removes what dead builds left in tmp/."""
+        if self.writable:
+            with self.guarded():
+                try:
+                    with locked(self.root, wait=False):
+                        self._sweep()
+                except BlockingIOError:
+                    pass  # another build is at work: what is in tmp/ may be its own
+        with self._root_lock(shared=True):
+            yield
+
+    @contextmanager
+    def alone(self) -> Generator[None]:
+        """Held by `gc`. StoreError while a build uses the store."""
+        try:
+            lock = locked(self.root, wait=False)
+            with self.guarded():
+                lock.__enter__()
+        except StoreError as e:
+            if isinstance(e.__cause__, BlockingIOError):
+                raise StoreError(f"store {self.root}: a build is using it; run this again when it is done") from None
+            raise
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
+    @contextmanager
+    def _root_lock(self, shared: bool) -> Generator[None]:
+        lock = locked(self.root, shared=shared)
+        with self.guarded():
+            lock.__enter__()
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
+    @contextmanager
+    def claim(self, key: str) -> Generator[None]:
+        """Holds the right to write the entry `key`; waits for another build that is compiling it."""
+        prefix = self._path(key).parent
+        with self.guarded():
+            if not prefix.is_dir():
+                prefix.mkdir(exist_ok=True)
+                sync_dir(self._entries)
+            lock = locked(prefix)
+            lock.__enter__()
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
+    def get(self, key: str) -> dict[str, bytes] | None:
+        """The files of an entry, each verified; None where there is none. DamagedEntryError where one fails."""
+        folder = self._path(key)
+        try:
+            names = set(os.listdir(folder))
+        except FileNotFoundError:
+            return None
+        except OSError as e:
+            raise StoreError(f"store {self.root}: {_advice(e)}") from e
+        with self.guarded():
+            try:
+                files = {name: (folder / name).read_bytes() for name in names}
+            except (FileNotFoundError, IsADirectoryError) as e:
+                raise DamagedEntryError(f"{e.filename}: {e.strerror}") from None
+        _check(key, files)
+        if self.writable:
+            self._touch(folder)
+        return {name: data for name, data in files.items() if name != ENTRY}
+
+    def put(self, key: str, files: Mapping[str, bytes]) -> None:
+        """Stores an entry, whole. The caller holds `claim(key)` and has seen that there is none."""
+        sizes = {n: {"size": len(d), "sha256": hashlib.sha256(d).hexdigest()} for n, d in files.items()}
+        fresh = self._tmp / uuid.uuid4().hex
+        with self.guarded():
+            try:
+                write_tree(fresh, {**files, ENTRY: seal({"key": key, "files": sizes})})
+                os.rename(fresh, self._path(key))
+                sync_dir(self._path(key).parent)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+
+    def quarantine(self, key: str) -> Path:
+        """Moves a damaged entry aside, for a human to look at, until `gc`. The caller holds `claim(key)`."""
+        aside = self._quarantine / f"{key}-{uuid.uuid4().hex[:8]}"
+        with self.guarded():
+            os.rename(self._path(key), aside)
+        return aside
+
+    def keys(self) -> list[str]:
+        """Every key, sorted."""
+        with self.guarded():
+            return sorted(p.name for prefix in self._entries.iterdir() for p in prefix.iterdir())
+
+    def stats(self) -> Stats:
+        keys = self.keys()
+        with self.guarded():
+            size = sum(p.stat().st_size for key in keys for p in self._path(key).iterdir())
+            return Stats(len(keys), size, len(os.listdir(self._quarantine)), len(os.listdir(self._tmp)))
+
+    def verify(self) -> tuple[int, dict[str, str]]:
+        """Checks every entry: (how many there were, key -> reason of those that failed and are now in quarantine)."""
+        keys, damaged = self.keys(), dict[str, str]()
+        for key in keys:
+            with self.claim(key):
+                try:
+                    self.get(key)
+                except DamagedEntryError as e:
+                    self.quarantine(key)
+                    damaged[key] = str(e)
+        return len(keys), damaged
+
+    def gc(self, days: float) -> tuple[int, int]:
+        """Removes temporary folders, the quarantine, and entries not used for `days`: (entries, bytes) removed."""
+        before = self.stats()
+        with self.alone(), self.guarded():
+            self._sweep()
+            for aside in self._quarantine.iterdir():
+                shutil.rmtree(aside)
+            for key in self.keys():
+                folder = self._path(key)
+                if time.time() - folder.stat().st_mtime >= days * _DAY:
+                    doomed = self._tmp / uuid.uuid4().hex
+                    os.rename(folder, doomed)  # whole out of sight first: a crash leaves no half entry
+                    shutil.rmtree(doomed)
+        after = self.stats()
+        return before.entries - after.entries, before.bytes - after.bytes
+
+    def _path(self, key: str) -> Path:
+        return self._entries / key[:_PREFIX] / key
+
+    def _sweep(self) -> None:
+        for left in self._tmp.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+    def _touch(self, folder: Path) -> None:
+        # The folder's time is the day of its last use, for `gc`; it goes into no artifact.
+        with self.guarded():
+            if time.time() - folder.stat().st_mtime > _DAY:
+                os.utime(folder)
+
+
+def _check(key: str, files: Mapping[str, bytes]) -> None:
+    if ENTRY not in files:
+        raise DamagedEntryError(f"{ENTRY} is missing")
+    try:
+        root = Node(parse(files[ENTRY], ENTRY), ENTRY)
+        if seal(root.plain()) != files[ENTRY]:
+            raise DamagedEntryError(f"{ENTRY} was altered")
+        fields = root.members("key", "files", "digest")
+        if fields["key"].text() != key:
+            raise DamagedEntryError(f"{ENTRY} is that of {fields['key'].text()}")
+        listed = {name: node.members("size", "sha256") for name, node in fields["files"].members().items()}
+        if listed.keys() != files.keys() - {ENTRY}:
+            raise DamagedEntryError("files " + ", ".join(sorted(listed.keys() ^ (files.keys() - {ENTRY}))) + " differ")
+        for name, said in listed.items():
+            if hashlib.sha256(files[name]).hexdigest() != said["sha256"].text():
+                raise DamagedEntryError(f"{name} was altered")
+    except (ManifestError, ValueError) as e:
+        raise DamagedEntryError(str(e)) from None
+
+
+def _advice(e: OSError) -> str:
+    where = f" ({e.filename})" if e.filename else ""
+    if e.errno in _FULL:
+        return f"the disk is full{where}; free some space, or give another place with --store"
+    if e.errno == errno.EROFS:
+        return f"read-only{where}; give a writable place with --store"
+    if e.errno in _DENIED:
+        return f"permission denied{where}; give a place of your own with --store"
+    if e.errno in (errno.ENOTDIR, errno.EEXIST):
+        return f"a file is where a folder should be{where}; move it, or give another place with --store"
+    return f"{e.strerror}{where}; give another place with --store"

@@ -1,0 +1,108 @@
+"""TargetSpec: what a device can do and hold, from a built-in name or a TOML file."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import cast
+
+from kernelc.errors import InputError
+from kernelc.specfile import FieldError, builtin, check_keys, integer, kind_of, number, read_toml, text
+from kernelrt.gpu.features import FEATURES
+
+_FOLDER = Path(__file__).resolve().parent / "targets"
+_SUFFIXES = (".toml",)
+_RATES = ("bandwidth_gbs", "fp32_tflops", "fp16_tflops", "int8_tops")
+_SUBGROUPS = frozenset({0, 4, 8, 16, 32, 64, 128})
+MAX_RANGE = 2**32 - 1  # maxStorageBufferRange is 32 bits wide
+
+
+def _no_tune() -> dict[str, int]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """A device as the plan sees it. Construction checks every field (FieldError, an InputError).
+
+    `features` are of the runtime's vocabulary (kernelrt.gpu.features), as KernelSpec.requires are.
+    `subgroup` is the size that pipelines are created with (0: any) and lies within min_subgroup..max_subgroup.
+    `shared_memory` and `max_storage_range` are bytes, `max_workgroup` invocations. Rates are peaks that no measurement
+    may exceed: GB/s (1e9 bytes), TFLOP/s, int8 TOP/s; 0: none is stated, and no roofline is drawn. `offline_compiler`
+    names a compiler that makes the device's machine code without the device ("radv:<family>"); `spill_limit` is the
+    most register spills that a build may show there (None: not a criterion). `tune` holds the sizes that the plan
+    chooses by, under names of its own.
+    """
+
+    name: str
+    title: str
+    features: frozenset[str]
+    subgroup: int
+    min_subgroup: int
+    max_subgroup: int
+    shared_memory: int
+    max_workgroup: int
+    max_storage_range: int
+    bandwidth_gbs: float
+    fp32_tflops: float
+    fp16_tflops: float
+    int8_tops: float
+    offline_compiler: str | None = None
+    spill_limit: int | None = None
+    tune: Mapping[str, int] = field(default_factory=_no_tune, hash=False)
+
+    def __post_init__(self) -> None:
+        text("name", self.name)
+        text("title", self.title)
+        object.__setattr__(self, "features", _features(self.features))
+        for name in ("subgroup", "min_subgroup", "max_subgroup"):
+            if integer(name, getattr(self, name), low=0) not in _SUBGROUPS:
+                raise FieldError(name, f"must be a power of two from 4 to 128, or 0 for any, is {getattr(self, name)}")
+        if self.min_subgroup > self.max_subgroup:
+            raise FieldError("min_subgroup", f"{self.min_subgroup} is above max_subgroup {self.max_subgroup}")
+        if self.subgroup and not self.min_subgroup <= self.subgroup <= self.max_subgroup:
+            raise FieldError("subgroup", f"{self.subgroup} lies outside {self.min_subgroup}..{self.max_subgroup}")
+        integer("shared_memory", self.shared_memory)
+        integer("max_workgroup", self.max_workgroup)
+        integer("max_storage_range", self.max_storage_range, high=MAX_RANGE)
+        for name in _RATES:
+            object.__setattr__(self, name, number(name, getattr(self, name), zero=True))
+        if self.offline_compiler is not None:
+            tool, _, family = text("offline_compiler", self.offline_compiler).partition(":")
+            if tool != "radv" or not family:
+                raise FieldError("offline_compiler", f"expected radv:<family>, found {self.offline_compiler!r}")
+        if self.spill_limit is not None:
+            integer("spill_limit", self.spill_limit, low=0)
+            if self.offline_compiler is None:
+                raise FieldError("spill_limit", "needs an offline_compiler to count the spills")
+        object.__setattr__(self, "tune", _tune(self.tune))
+
+    def describe(self) -> dict[str, object]:
+        """The fields as plain JSON values in a stable order, for a manifest."""
+        return {**asdict(self), "features": sorted(self.features), "tune": dict(self.tune)}
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> "TargetSpec":
+        """A built-in name or a *.toml file. Raises InputError: one line that names the file and the field."""
+        path = builtin("target", _FOLDER, str(name_or_path), _SUFFIXES)
+        if path.suffix.lower() not in _SUFFIXES:
+            raise InputError(f"{path}: not a target file; expected *.toml")
+        table = read_toml(path)
+        check_keys(cls, table, path)
+        try:
+            return cls(**table)  # pyright: ignore[reportArgumentType]  # __post_init__ checks every type at run time
+        except FieldError as error:
+            raise error.located(path) from None
+
+
+def _features(value: object) -> frozenset[str]:
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise FieldError("features", f"expected a list of names, found {kind_of(value)} ({value!r})")
+    items = cast(Iterable[object], value)  # each is checked on the next line
+    return frozenset(text("features", item, FEATURES) for item in items)
+
+
+def _tune(value: object) -> dict[str, int]:
+    if not isinstance(value, Mapping):
+        raise FieldError("tune", f"expected a table of integers, found {kind_of(value)} ({value!r})")
+    table = cast(Mapping[str, object], value)  # each is checked on the next line
+    return {name: integer(f"tune.{name}", table[name], low=0) for name in sorted(table)}

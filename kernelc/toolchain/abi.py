@@ -1,0 +1,114 @@
+"""Whether a compiled module is what its family declared: bindings, constants, workgroup, device features."""
+
+from kernelc.kernel import DTYPES, Binding, KernelSpec
+from kernelc.toolchain.errors import CompileError
+from kernelc.toolchain.reflect import ReflectedBinding, ReflectedConstant, Reflection, reflect
+
+# SPIR-V capability -> the features any one of which gives it. What every Vulkan 1.3 device has is not here.
+CAPABILITY_FEATURES: dict[str, tuple[str, ...]] = {
+    "Float16": ("float16",),
+    "StorageBuffer16BitAccess": ("storage16",),
+    "UniformAndStorageBuffer16BitAccess": ("storage16",),
+    "Int8": ("int8",),
+    "StorageBuffer8BitAccess": ("storage8",),
+    "UniformAndStorageBuffer8BitAccess": ("storage8",),
+    "GroupNonUniformVote": ("subgroup",),
+    "GroupNonUniformArithmetic": ("subgroup",),
+    "GroupNonUniformBallot": ("subgroup",),
+    "GroupNonUniformShuffle": ("subgroup",),
+    "GroupNonUniformClustered": ("subgroup",),
+    "DotProduct": ("integer_dot",),
+    "DotProductInputAll": ("integer_dot",),
+    "DotProductInput4x8Bit": ("integer_dot",),
+    "DotProductInput4x8BitPacked": ("integer_dot",),
+    "CooperativeMatrixKHR": ("coopmat_f16", "coopmat_bf16"),
+    "VulkanMemoryModel": ("memory_model",),
+    "VulkanMemoryModelDeviceScope": ("memory_model",),
+    "BFloat16TypeKHR": ("bfloat16",),
+    "BFloat16CooperativeMatrixKHR": ("coopmat_bf16",),
+}
+_ACCESS = {"r": "read-only", "w": "write-only", "rw": "read and written"}
+
+
+def check_abi(spec: KernelSpec, spirv: bytes) -> Reflection:
+    """Compares the module with the family's declaration and gives what was read from it.
+
+    Raises CompileError naming the first difference in bindings, specialization constants or workgroup size.
+    """
+    found = reflect(spirv)
+    _check_bindings(spec, found)
+    _check_constants(spec, found)
+    _check_workgroup(spec, found)
+    return found
+
+
+def check_features(spec: KernelSpec, found: Reflection) -> None:
+    """Raises CompileError where the module has a capability whose feature the spec does not require."""
+    for capability in sorted(found.capabilities):
+        features = CAPABILITY_FEATURES.get(capability, ())
+        if features and not set(features) & set(spec.requires):
+            wanted = " or ".join(features)
+            raise CompileError(spec.name, f"the shader uses {capability}; its family must require {wanted}")
+
+
+def _check_bindings(spec: KernelSpec, found: Reflection) -> None:
+    declared = len(spec.bindings)
+    for reflected in found.bindings:
+        if reflected.descriptor_set != 0:
+            where = f"set {reflected.descriptor_set}, binding {reflected.number}"
+            raise CompileError(spec.name, f"the shader has {where}; the ABI knows set 0 alone")
+    numbers = [reflected.number for reflected in found.bindings]
+    for number in numbers:
+        if number >= declared:
+            raise CompileError(spec.name, f"the shader has binding {number}; its family declares {declared} bindings")
+        if numbers.count(number) > 1:
+            raise CompileError(spec.name, f"the shader declares binding {number} more than once")
+    for number, binding in enumerate(spec.bindings):
+        if number not in numbers:
+            raise CompileError(spec.name, f"binding {number} ({binding.name}) is declared and not in the shader")
+        _check_binding(spec, number, binding, found.bindings[numbers.index(number)])
+
+
+def _check_binding(spec: KernelSpec, number: int, binding: Binding, reflected: ReflectedBinding) -> None:
+    where = f"binding {number} ({binding.name})"
+    if reflected.kind != "storage buffer":
+        raise CompileError(spec.name, f"{where} is a {reflected.kind}; the ABI knows storage buffers alone")
+    expected = "r" if binding.dtype == "params" else binding.access
+    if reflected.access != expected:
+        raise CompileError(
+            spec.name, f"{where} is {_ACCESS[reflected.access]} in the shader, {_ACCESS[expected]} by declaration"
+        )
+    if binding.dtype not in DTYPES:
+        raise CompileError(spec.name, f"{where} has the unknown dtype {binding.dtype}")
+    dtype, stride = ("struct", 0) if binding.dtype == "params" else (binding.dtype, DTYPES[binding.dtype][1])
+    if (reflected.dtype, reflected.stride) != (dtype, stride):
+        raise CompileError(
+            spec.name,
+            f"{where} has elements {reflected.dtype}, {reflected.stride} bytes apart, in the shader; "
+            f"{dtype}, {stride} bytes, by declaration",
+        )
+
+
+def _check_constants(spec: KernelSpec, found: Reflection) -> None:
+    declared = {0: ("WORKGROUP", spec.workgroup)}
+    declared |= {number: (constant.name, constant.value) for number, constant in enumerate(spec.constants, 1)}
+    for constant in found.constants:
+        _check_constant(spec, constant, declared.get(constant.id))
+
+
+def _check_constant(spec: KernelSpec, constant: ReflectedConstant, declared: tuple[str, int] | None) -> None:
+    where = f"specialization constant {constant.id}" + (f" ({constant.name})" if constant.name else "")
+    if declared is None:
+        raise CompileError(spec.name, f"{where} is in the shader and not declared")
+    name, value = declared
+    if constant.name and constant.name != name:
+        raise CompileError(spec.name, f"{where} is {name} by declaration")
+    if constant.default != value:
+        raise CompileError(spec.name, f"{where} is {constant.default} in the shader, {value} by declaration")
+
+
+def _check_workgroup(spec: KernelSpec, found: Reflection) -> None:
+    x, y, z = found.local_size
+    if (x.size, y.size, z.size) != (spec.workgroup, 1, 1) or x.constant not in (None, 0):
+        size = f"{x.size}x{y.size}x{z.size}"
+        raise CompileError(spec.name, f"the shader's workgroup is {size}, by declaration {spec.workgroup}x1x1")

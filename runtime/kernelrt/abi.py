@@ -1,0 +1,88 @@
+"""What the host must know to launch a kernel: its buffers, constants and grid, as the manifest carries them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+# Raised whenever a runtime of before could launch a kernel wrongly: the numbering of bindings, the params buffer, the
+# specialization ids, the meaning of a grid. The loader refuses every other number.
+ABI = 1
+
+Value = int | float | str | bool
+Access = Literal["r", "w", "rw"]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One storage buffer of set 0; its number is its place in the kernel's list.
+
+    `shape` counts elements of `dtype`; a string in it is a run-time quantity ("rows").
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+    access: Access
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A specialization constant that a device may decide. Ids count from 1; id 0 is the workgroup size."""
+
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dim:
+    """One dimension of the dispatch: `count` workgroups, times ceil(`of` / `per`) where `of` names a run-time quantity."""
+
+    count: int
+    of: str | None
+    per: int
+
+    def size(self, **quantities: int) -> int:
+        """Workgroups in this dimension for the given run-time quantities (KeyError if one is missing)."""
+        return self.count if self.of is None else self.count * -(-quantities[self.of] // self.per)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What one dispatch costs at `rows` rows: floating-point operations, and bytes that must move at the least."""
+
+    rows: int
+    flops: int
+    bytes_read: int
+    bytes_written: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A file of the bundle: its path inside, its SHA-256 in hexadecimal, its size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class KernelEntry:
+    """One kernel of a bundle. `files` maps a role ("spirv") to a file; `tags` is how the runtime finds the kernel.
+
+    `analysis` is what the offline compiler said of it ({"missing": reason} where there was none); `evidence` says how far
+    the kernel was checked at build time: "validated" (SPIR-V is valid, ABI agrees) or "compiled" (for the target's ISA too).
+    """
+
+    name: str
+    family: str
+    params: dict[str, Value]
+    bindings: tuple[Binding, ...]
+    constants: tuple[Constant, ...]
+    workgroup: int
+    subgroup: int
+    grid: tuple[Dim, Dim, Dim]
+    requires: tuple[str, ...]
+    tags: dict[str, Value]
+    work: Work
+    files: dict[str, FileRef]
+    analysis: dict[str, object]
+    evidence: str

@@ -1,0 +1,1 @@
+"""Vulkan compute: devices, buffers, pipelines, recorded dispatches."""

@@ -1,0 +1,80 @@
+"""JSON with one spelling, and reading it without trusting it."""
+
+import json
+from typing import NoReturn, TypeAlias, Union
+
+from kernelrt.errors import ManifestError
+
+Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]  # noqa: UP007  # the name is a text
+
+
+def canonical(value: object, indent: int | None = None) -> bytes:
+    """The one spelling of `value` as UTF-8 JSON: keys sorted, no NaN. ValueError or TypeError where JSON has no spelling."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators)
+    return text.encode()
+
+
+def parse(data: bytes, where: str) -> Json:
+    """The JSON value in `data`. ManifestError where there is none."""
+    try:
+        return json.loads(data.decode())
+    except (ValueError, RecursionError) as e:
+        raise ManifestError(f"{where}: not JSON ({e}); build the bundle again") from None
+
+
+class Node:
+    """A JSON value and its place; every reading method checks the type and raises ManifestError with the place."""
+
+    def __init__(self, value: Json, where: str) -> None:
+        self.value = value
+        self.where = where
+
+    def fail(self, expected: str) -> NoReturn:
+        found = "nothing" if self.value is None else f"{type(self.value).__name__} {str(self.value)[:40]!r}"
+        raise ManifestError(f"{self.where}: expected {expected}, found {found}")
+
+    def members(self, *keys: str) -> "dict[str, Node]":
+        """The members of an object; with `keys`, exactly those."""
+        if not isinstance(self.value, dict):
+            self.fail("an object")
+        if keys:
+            for key in keys:
+                if key not in self.value:
+                    raise ManifestError(f"{self.where}: the key {key!r} is missing")
+            for key in self.value:
+                if key not in keys:
+                    raise ManifestError(f"{self.where}: unknown key {key!r}")
+        return {key: Node(value, f"{self.where}.{key}") for key, value in self.value.items()}
+
+    def plain(self) -> dict[str, object]:
+        """An object of any content."""
+        return {key: node.value for key, node in self.members().items()}
+
+    def items(self, length: int | None = None) -> "list[Node]":
+        if not isinstance(self.value, list):
+            self.fail("a list")
+        if length is not None and len(self.value) != length:
+            self.fail(f"a list of {length}")
+        return [Node(item, f"{self.where}[{i}]") for i, item in enumerate(self.value)]
+
+    def integer(self, least: int = 0) -> int:
+        if not isinstance(self.value, int) or isinstance(self.value, bool) or self.value < least:
+            self.fail(f"an integer of at least {least}")
+        return self.value
+
+    def text(self, among: tuple[str, ...] = ()) -> str:
+        if not isinstance(self.value, str) or not self.value:
+            self.fail("a text")
+        if among and self.value not in among:
+            self.fail("one of " + ", ".join(among))
+        return self.value
+
+    def scalars(self) -> dict[str, int | float | str | bool]:
+        """An object of numbers, texts and booleans."""
+        found: dict[str, int | float | str | bool] = {}
+        for key, node in self.members().items():
+            if not isinstance(node.value, (bool, int, float, str)):
+                node.fail("a number, a text or a boolean")
+            found[key] = node.value
+        return found

@@ -1,0 +1,162 @@
+"""manifest.json: its fields, as dataclasses and back. Canonical, sealed by its own digest; nothing of time, host or path."""
+
+import hashlib
+import re
+from dataclasses import asdict, dataclass
+from typing import Literal, cast
+
+from kernelrt.abi import ABI, Binding, Constant, Dim, FileRef, KernelEntry, Work
+from kernelrt.errors import AbiError, DuplicateError, ManifestError, OutsidePathError, SchemaError
+from kernelrt.jsonio import Node, canonical, parse
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+MAX_MANIFEST = 16 << 20  # bytes; a bundle of 27B has about 0.2 MiB
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_EVIDENCE = ("validated", "compiled", "simulated", "measured")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a bundle is for and what is in it. `model` and `target` are every field of the specs it was built from."""
+
+    model: dict[str, object]
+    target: dict[str, object]
+    buckets: dict[str, object]
+    tools: dict[str, object]
+    kernels: tuple[KernelEntry, ...]
+
+    def files(self) -> dict[str, FileRef]:
+        """Every file of the bundle but the manifest, by its path."""
+        return {file.path: file for kernel in self.kernels for file in kernel.files.values()}
+
+
+def seal(fields: dict[str, object]) -> bytes:
+    """The bytes of a manifest with these fields: canonical JSON, with the SHA-256 of all else in `digest`."""
+    body = {key: value for key, value in fields.items() if key != "digest"}
+    digest = hashlib.sha256(canonical(body)).hexdigest()
+    return canonical({**body, "digest": digest}, indent=1) + b"\n"
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The bytes of manifest.json."""
+    return seal({"schema": SCHEMA, "abi": ABI, **asdict(manifest)})
+
+
+def decode(data: bytes, where: str = MANIFEST) -> Manifest:
+    """The manifest in `data`.
+
+    ManifestError (garbage, too large, altered, wrong fields), SchemaError, AbiError, OutsidePathError, DuplicateError.
+    """
+    if len(data) > MAX_MANIFEST:
+        raise ManifestError(f"{where}: {len(data)} bytes, more than the {MAX_MANIFEST} that a manifest may have")
+    root = Node(parse(data, where), where)
+    members = root.members()
+    # These two come first: a manifest of another version may have any other shape.
+    for key, known, error in (("schema", SCHEMA, SchemaError), ("abi", ABI, AbiError)):
+        if key not in members:
+            raise ManifestError(f"{where}: the key {key!r} is missing")
+        found = members[key].integer()
+        if found != known:
+            raise error(f"{where}: {key} {found}, but this runtime knows {key} {known} only; build the bundle again")
+    try:
+        sealed = seal(root.plain())
+    except (ValueError, RecursionError) as e:  # NaN, or a lone surrogate: JSON to Python, never written by a build
+        raise ManifestError(f"{where}: no build writes that ({e}); build the bundle again") from None
+    if sealed != data:
+        raise ManifestError(f"{where}: altered since it was built (its digest differs); build the bundle again")
+    members = root.members("schema", "abi", "digest", "model", "target", "buckets", "tools", "kernels")
+    for key in ("model", "target"):
+        named = members[key].members()
+        named["name"].text() if "name" in named else members[key].fail("a name")
+    kernels = tuple(_kernel(node) for node in members["kernels"].items())
+    _refuse_duplicates(kernels, where)
+    return Manifest(
+        model=members["model"].plain(),
+        target=members["target"].plain(),
+        buckets=members["buckets"].plain(),
+        tools=members["tools"].plain(),
+        kernels=kernels,
+    )
+
+
+def _kernel(node: Node) -> KernelEntry:
+    f = node.members(
+        *("name", "family", "params", "bindings", "constants", "workgroup", "subgroup", "grid", "requires", "tags"),
+        *("work", "files", "analysis", "evidence"),
+    )
+    grid = [_dim(dim) for dim in f["grid"].items(3)]
+    files = {role: _file(file) for role, file in f["files"].members().items()}
+    if not files:
+        f["files"].fail("at least one file")
+    return KernelEntry(
+        name=_name(f["name"]),
+        family=f["family"].text(),
+        params=f["params"].scalars(),
+        bindings=tuple(_binding(b) for b in f["bindings"].items()),
+        constants=tuple(_constant(c) for c in f["constants"].items()),
+        workgroup=f["workgroup"].integer(1),
+        subgroup=f["subgroup"].integer(),
+        grid=(grid[0], grid[1], grid[2]),
+        requires=tuple(r.text() for r in f["requires"].items()),
+        tags=f["tags"].scalars(),
+        work=_work(f["work"]),
+        files=files,
+        analysis=f["analysis"].plain(),
+        evidence=f["evidence"].text(_EVIDENCE),
+    )
+
+
+def _name(node: Node) -> str:
+    name = node.text()
+    if not _NAME.fullmatch(name):
+        node.fail("a name of letters, digits, '.', '_' and '-'")
+    return name
+
+
+def _binding(node: Node) -> Binding:
+    f = node.members("name", "dtype", "shape", "access")
+    shape = tuple(d.text() if isinstance(d.value, str) else d.integer() for d in f["shape"].items())
+    access = cast(Literal["r", "w", "rw"], f["access"].text(("r", "w", "rw")))
+    return Binding(f["name"].text(), f["dtype"].text(), shape, access)
+
+
+def _constant(node: Node) -> Constant:
+    f = node.members("name", "value")
+    return Constant(f["name"].text(), f["value"].integer())
+
+
+def _dim(node: Node) -> Dim:
+    f = node.members("count", "of", "per")
+    return Dim(f["count"].integer(1), None if f["of"].value is None else f["of"].text(), f["per"].integer(1))
+
+
+def _work(node: Node) -> Work:
+    f = node.members("rows", "flops", "bytes_read", "bytes_written")
+    return Work(f["rows"].integer(), f["flops"].integer(), f["bytes_read"].integer(), f["bytes_written"].integer())
+
+
+def _file(node: Node) -> FileRef:
+    f = node.members("path", "sha256", "size")
+    path, sha256 = f["path"].text(), f["sha256"].text()
+    if not all(_NAME.fullmatch(part) for part in path.split("/")):
+        raise OutsidePathError(
+            f"{node.where}.path: {path!r} is not a plain path inside the bundle; do not use this bundle"
+        )
+    if not _SHA256.fullmatch(sha256):
+        f["sha256"].fail("64 hexadecimal digits")
+    return FileRef(path, sha256, f["size"].integer())
+
+
+def _refuse_duplicates(kernels: tuple[KernelEntry, ...], where: str) -> None:
+    names = [kernel.name for kernel in kernels]
+    # Case-folded: on some file systems two such names are one file.
+    paths = [file.path.casefold() for kernel in kernels for file in kernel.files.values()]
+    for kind, values in (("kernels", names), ("files", [MANIFEST, *paths])):
+        seen: set[str] = set()
+        for value in values:
+            if value in seen:
+                raise DuplicateError(f"{where}: two {kind} named {value!r}; build the bundle again")
+            seen.add(value)

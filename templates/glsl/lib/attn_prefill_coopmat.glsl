@@ -1,0 +1,150 @@
+// Each subgroup has 16 queries (a row group) and, where {{ halves }} of them share a row group, its part of the keys for the scores and of the head for
+// the result. Scores pass through shared memory for the softmax: which lane holds which element of a matrix is the device's affair.
+const uint HALVES = {{ halves }}u;
+const uint HEAD_TILES = {{ head_dim // 16 }}u;
+const uint PART_TILES = HEAD_TILES / HALVES;
+const uint KEY_TILES = KEYS / 16;
+const uint K_STRIDE = HEAD_QUADS + 2;  // f16vec4; eight halves of padding keep 16-byte alignment and spread the banks
+const uint V_STRIDE = KEYS / 2 + 4;    // f16vec2
+const uint S_STRIDE = KEYS / 4 + 1;    // vec4
+const uint W_STRIDE = KEYS / 4 + 2;    // f16vec4
+shared f16vec4 k_tile[KEYS * K_STRIDE];
+shared f16vec2 v_tile[{{ head_dim }} * V_STRIDE];  // transposed, so that a lane's column of a matrix lies together
+shared vec4 score_tile[{{ row_groups }} * 16 * S_STRIDE];
+shared f16vec4 weight_tile[{{ row_groups * halves }} * 16 * W_STRIDE];
+shared float factor_tile[{{ row_groups * halves }} * 16];
+#define HALF_MATRIX(USE) coopmat<float16_t, gl_ScopeSubgroup, 16, 16, USE>
+#define SUM_MATRIX coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
+
+f16vec4 halves(uint a, uint b) {
+    return f16vec4(unpackFloat2x16(a), unpackFloat2x16(b));
+}
+void load_key(Tile tile, uint position, uint unit, out uvec4 k) {
+    if (position < params.start) k = k_cache[cache_at(tile.head, position) + unit];
+    else k = k_chunk[chunk_at(tile.head, position) + unit];
+}
+void load_value(Tile tile, uint position, uint unit, out uvec4 v) {
+    if (position < params.start) v = v_cache[cache_at(tile.head, position) + unit];
+    else v = v_chunk[chunk_at(tile.head, position) + unit];
+}
+// Keys beyond the last query need not be there: the last one stands in for them, with weight 0.
+void load_keys(Tile tile, uint block) {
+    [[unroll]] for (uint i = 0; i < KEYS * HEAD_UNITS; i += WORKGROUP) {
+        const uint at = i + gl_LocalInvocationID.x;
+        const uint key = at / HEAD_UNITS;
+        const uint unit = at % HEAD_UNITS;
+        if (KEYS * HEAD_UNITS % WORKGROUP != 0 && key >= KEYS) break;
+        uvec4 k;
+        load_key(tile, min(block + key, tile.last), unit, k);
+        k_tile[key * K_STRIDE + 2 * unit] = halves(k.x, k.y);
+        k_tile[key * K_STRIDE + 2 * unit + 1] = halves(k.z, k.w);
+    }
+    // Two keys a lane make whole words of the transposed tile. Four lanes side by side read 64 bytes of a key.
+    const uint lanes = min(HEAD_UNITS, 4);
+    [[unroll]] for (uint i = 0; i < KEYS / 2 * HEAD_UNITS; i += WORKGROUP) {
+        const uint at = i + gl_LocalInvocationID.x;
+        const uint pair = at / lanes % (KEYS / 2);
+        const uint unit = at / (lanes * KEYS / 2) * lanes + at % lanes;
+        if ((KEYS / 2 * HEAD_UNITS % WORKGROUP != 0 || HEAD_UNITS % lanes != 0) && unit >= HEAD_UNITS) continue;
+        uvec4 a, b;
+        load_value(tile, min(block + 2 * pair, tile.last), unit, a);
+        load_value(tile, min(block + 2 * pair + 1, tile.last), unit, b);
+        [[unroll]] for (uint c = 0; c < 4; ++c) {
+            const f16vec2 x = unpackFloat2x16(a[c]);
+            const f16vec2 y = unpackFloat2x16(b[c]);
+            v_tile[(8 * unit + 2 * c) * V_STRIDE + pair] = f16vec2(x.x, y.x);
+            v_tile[(8 * unit + 2 * c + 1) * V_STRIDE + pair] = f16vec2(x.y, y.y);
+        }
+    }
+}
+
+void main() {
+    const Tile tile = make_tile();
+    if (tile.row >= params.rows) return;
+    const uint group = gl_SubgroupID / HALVES * 16;  // first query of this row group in the tile
+    const uint part = gl_SubgroupID % HALVES;
+    const uint row = gl_SubgroupInvocationID / 2;  // two lanes do a row's softmax
+    const uint side = gl_SubgroupInvocationID % 2;
+    const uint my_scores = group * S_STRIDE;
+    const uint my_weights = gl_SubgroupID * 16 * W_STRIDE;
+    const uint my_factors = gl_SubgroupID * 16;
+    HALF_MATRIX(gl_MatrixUseA) q[HEAD_TILES];
+    SUM_MATRIX sum[PART_TILES];
+    [[unroll]] for (uint t = 0; t < HEAD_TILES; ++t)
+        coopMatLoad(q[t], q_chunk, (gl_WorkGroupID.y * CHUNK + tile.row + group) * HEAD_QUADS + 4 * t, HEAD_QUADS, gl_CooperativeMatrixLayoutRowMajor);
+    [[unroll]] for (uint t = 0; t < PART_TILES; ++t) sum[t] = SUM_MATRIX(0.0);
+    float top = NONE;
+    float total = 0.0;  // of this lane's keys
+
+    for (uint block = tile.first_key; block <= tile.last; block += KEYS) {
+        barrier();
+        load_keys(tile, block);
+        barrier();
+        [[unroll]] for (uint j = 0; j < KEY_TILES / HALVES; ++j) {
+            const uint key_tile = part * (KEY_TILES / HALVES) + j;
+            SUM_MATRIX score = SUM_MATRIX(0.0);
+            [[unroll]] for (uint t = 0; t < HEAD_TILES; ++t) {
+                HALF_MATRIX(gl_MatrixUseB) k;
+                coopMatLoad(k, k_tile, key_tile * 16 * K_STRIDE + 4 * t, K_STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
+                score = coopMatMulAdd(q[t], k, score);
+            }
+            coopMatStore(score, score_tile, my_scores + 4 * key_tile, S_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        }
+        {{ "barrier" if halves > 1 else "subgroupBarrier" }}();
+        vec4 score[KEYS / 8];
+        [[unroll]] for (uint j = 0; j < KEYS / 8; ++j) score[j] = score_tile[my_scores + row * S_STRIDE + side * (KEYS / 8) + j];
+        if (!whole_block(tile, block)) {
+            [[unroll]] for (uint j = 0; j < KEYS / 8; ++j)
+                [[unroll]] for (uint c = 0; c < 4; ++c)
+                    score[j][c] = sees(tile.first + group + row, block + side * (KEYS / 2) + 4 * j + c) ? score[j][c] : NONE;
+        }
+        float next = NONE;
+        [[unroll]] for (uint j = 0; j < KEYS / 8; ++j) next = max(next, max(max(score[j].x, score[j].y), max(score[j].z, score[j].w)));
+        next = max(top, subgroupClusteredMax(next, 2));
+        const float factor = exp2(top - next);
+        top = next;
+        total *= factor;
+        [[unroll]] for (uint j = 0; j < KEYS / 8; ++j) {
+            const vec4 weight = mix(exp2(score[j] - next), vec4(0.0), equal(score[j], vec4(NONE)));
+            total += dot(weight, vec4(1.0));
+            weight_tile[my_weights + row * W_STRIDE + side * (KEYS / 8) + j] = f16vec4(weight);
+        }
+        if (side == 0) factor_tile[my_factors + row] = factor;
+        subgroupBarrier();
+        // Most blocks after the first few raise no maximum.
+        if (subgroupMin(factor) < 1.0) {
+            SUM_MATRIX factors;  // a column of stride 0: each row's factor in the whole row
+            coopMatLoad(factors, factor_tile, my_factors, 0, gl_CooperativeMatrixLayoutColumnMajor);
+            [[unroll]] for (uint t = 0; t < PART_TILES; ++t) sum[t] = sum[t] * factors;
+        }
+        HALF_MATRIX(gl_MatrixUseA) weights[KEY_TILES];
+        [[unroll]] for (uint j = 0; j < KEY_TILES; ++j)
+            coopMatLoad(weights[j], weight_tile, my_weights + 4 * j, W_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        [[unroll]] for (uint t = 0; t < PART_TILES; ++t) {
+            [[unroll]] for (uint j = 0; j < KEY_TILES; ++j) {
+                HALF_MATRIX(gl_MatrixUseB) v;
+                coopMatLoad(v, v_tile, (part * PART_TILES + t) * 16 * V_STRIDE + 8 * j, V_STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
+                sum[t] = coopMatMulAdd(weights[j], v, sum[t]);
+            }
+        }
+    }
+
+    const float whole = subgroupClusteredAdd(total, 2);
+    const uint out_row = tile.row + group + row;
+    const uint out_at = out_row * OUT_QUADS + gl_WorkGroupID.y * HEAD_QUADS + part * PART_TILES * 4 + side * 2;
+    const uint stage = my_scores + part * 4;
+    barrier();  // the other part is done with the scores
+    [[unroll]] for (uint t = 0; t < PART_TILES; ++t) {
+        coopMatStore(sum[t], score_tile, stage, S_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        subgroupBarrier();
+        if (out_row < params.rows) {
+            out_halves[out_at + 4 * t] = f16vec4(score_tile[stage + row * S_STRIDE + side * 2] / whole);
+            out_halves[out_at + 4 * t + 1] = f16vec4(score_tile[stage + row * S_STRIDE + side * 2 + 1] / whole);
+        }
+        subgroupBarrier();
+    }
+{% if padded != heads * head_dim %}
+    if (gl_WorkGroupID.y == HEADS - 1 && part == 0 && side == 0 && out_row < params.rows)
+        for (uint i = HEADS * HEAD_QUADS; i < OUT_QUADS; ++i) out_halves[out_row * OUT_QUADS + i] = f16vec4(0.0);
+{% endif %}
+}

@@ -1,0 +1,38 @@
+#version 460
+// {{ kernel }}
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_EXT_shader_16bit_storage : require
+#extension GL_EXT_shader_explicit_arithmetic_types : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_clustered : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+{% if dot is defined and dot %}
+#extension GL_EXT_integer_dot_product : require
+{% endif %}
+{% if form is defined and form == "coopmat" %}
+#extension GL_KHR_cooperative_matrix : require
+#extension GL_KHR_memory_scope_semantics : require
+#extension GL_EXT_bfloat16 : {{ "require" if operand == "bf16" else "disable" }}
+{% endif %}
+
+// What changes from one submission to the next, in one buffer that the host writes: the recorded commands never change.
+struct Sequence {
+    uint position;      // of the token that this step computes
+    uint slot;          // which KV cache of the batch
+    uint seed;          // of this sequence's sampling
+    uint top_k;         // 0: no limit
+    float temperature;  // 0: greedy
+    float top_p;        // 1: no limit
+    uint reserved0;
+    uint reserved1;
+};
+struct Params {
+    uint rows;   // live rows: tokens of this prefill chunk, or sequences of this decode batch
+    uint start;  // prefill: position of the chunk's first token
+    uint slot;   // prefill: which KV cache of the batch
+    uint reserved;
+    Sequence sequence[32];
+};
+
+{{ declarations }}

@@ -1,0 +1,30 @@
+// The stretch between two matrices, for one row by the whole workgroup (facts: Gemma 3's four norms a layer):
+//   residual += rmsnorm(branch) * post_weight;   h = rmsnorm(residual) * pre_weight
+// `branch` is the output of the layer part before (all zero before the first layer: then the residual stays as it is).
+const uint NORM_PARTS = ({{ width }}u / 4u + WORKGROUP - 1u) / WORKGROUP;
+void norm_row(uint row, bool write_residual, out vec4 h[NORM_PARTS]) {
+    const uint quads = {{ width }}u / 4u;
+    vec4 x[NORM_PARTS];
+    float square = 0.0;
+    [[unroll]] for (uint i = 0; i < NORM_PARTS; ++i) {
+        const uint at = gl_LocalInvocationID.x + i * WORKGROUP;
+        x[i] = vec4(0.0);
+        if (at < quads) x[i] = branch[row * quads + at];
+        square += dot(x[i], x[i]);
+    }
+    const float branch_scale = inversesqrt(workgroup_sum(square) / {{ "%.1f" % width }} + {{ eps }});
+    square = 0.0;
+    [[unroll]] for (uint i = 0; i < NORM_PARTS; ++i) {
+        const uint at = gl_LocalInvocationID.x + i * WORKGROUP;
+        if (at < quads) {
+            x[i] = residual[row * quads + at] + x[i] * branch_scale * post_weight[at];
+            if (write_residual) residual_out[row * quads + at] = x[i];
+        }
+        square += dot(x[i], x[i]);
+    }
+    const float scale = inversesqrt(workgroup_sum(square) / {{ "%.1f" % width }} + {{ eps }});
+    [[unroll]] for (uint i = 0; i < NORM_PARTS; ++i) {
+        const uint at = gl_LocalInvocationID.x + i * WORKGROUP;
+        h[i] = at < quads ? x[i] * scale * pre_weight[at] : vec4(0.0);
+    }
+}

@@ -1,0 +1,67 @@
+{#
+  out[m][n] = sum over k of x[m][k] * w[n][k], in plain floats: tiles of {{ bm }} x {{ bn }} in shared memory, {{ tm }} x {{ tn }} a thread. For devices without
+  cooperative matrices, and for those that have them the form to check against.
+#}
+{% include "glsl/lib/header.glsl" %}
+{% set matrices = 2 if gated else 1 %}
+{% set names = ["w", "w_up"] %}
+const uint TM = {{ tm }}u;
+const uint TN = {{ tn }}u;
+// K-major, so that a thread reads its rows side by side; one float of padding spreads the transposing writes over the banks.
+shared float x_tile[32 * {{ bm + 1 }}];
+shared float w_tile[{{ matrices }}][32 * {{ bn + 1 }}];
+void put_x(uint row, uint k, vec4 value) {
+    [[unroll]] for (uint i = 0; i < 4; ++i) x_tile[(k + i) * {{ bm + 1 }} + row] = value[i];
+}
+void put_w(uint m, uint row, uint k, vec4 value) {
+    [[unroll]] for (uint i = 0; i < 4; ++i) w_tile[m][(k + i) * {{ bn + 1 }} + row] = value[i];
+}
+{% set scaled_x = false %}
+{% include "glsl/lib/tile_load.glsl" %}
+{% if gated %}
+{% include "glsl/lib/activate.glsl" %}
+{% endif %}
+
+void main() {
+    // Consecutive workgroups share a tile of weights, so that those come from memory once.
+    const uint m0 = gl_WorkGroupID.x * BM;
+    const uint n0 = gl_WorkGroupID.y * BN;
+    const uint tx = gl_LocalInvocationID.x % (BN / TN);
+    const uint ty = gl_LocalInvocationID.x / (BN / TN);
+    float acc[{{ matrices }}][TM][TN];
+    [[unroll]] for (uint m = 0; m < {{ matrices }}; ++m)
+        [[unroll]] for (uint i = 0; i < TM; ++i)
+            [[unroll]] for (uint j = 0; j < TN; ++j) acc[m][i][j] = 0.0;
+    load_step(0, m0, n0);
+    for (uint step = 0; step < STEPS; ++step) {
+        barrier();
+        store_step();
+        barrier();
+        if (step + 1 < STEPS) load_step(step + 1, m0, n0);
+        for (uint k = 0; k < BK; ++k) {
+            float a[TM];
+            [[unroll]] for (uint i = 0; i < TM; ++i) a[i] = x_tile[k * {{ bm + 1 }} + ty + i * (BM / TM)];
+            [[unroll]] for (uint m = 0; m < {{ matrices }}; ++m) {
+                [[unroll]] for (uint j = 0; j < TN; ++j) {
+                    const float b = w_tile[m][k * {{ bn + 1 }} + tx + j * (BN / TN)];
+                    [[unroll]] for (uint i = 0; i < TM; ++i) acc[m][i][j] = fma(a[i], b, acc[m][i][j]);
+                }
+            }
+        }
+    }
+    [[unroll]] for (uint i = 0; i < TM; ++i) {
+        const uint row = m0 + ty + i * (BM / TM);
+        float top = 0.0;
+        [[unroll]] for (uint j = 0; j < TN; ++j) {
+            const uint n = n0 + tx + j * (BN / TN);
+            const float value = {{ "activate(acc[0][i][j]) * acc[1][i][j]" if gated else "acc[0][i][j]" }};
+            if (row < params.rows && n < {{ out_width }}u) {
+                out_rows[row * {{ out_width }}u + n] = {{ "n < HEIGHT ? value : 0.0" if out_width != height else "value" }};
+                top = n < HEIGHT ? max(top, abs(value)) : top;
+            }
+        }
+{% if gated %}
+        if (row < params.rows) atomicMax(row_max[row], floatBitsToUint(top));
+{% endif %}
+    }
+}

@@ -1,0 +1,90 @@
+{#
+  Loads of one K step of 32 for the matrix forms: global -> registers (prefetched while the step before computes) -> shared.
+  x is row-major [rows, PADDED], halves or floats; w is [HEIGHT, PADDED] in its planes. Both tails of K are zero in memory.
+#}
+{% set x_items = 8 if x_type == "f32" else 4 %}
+{% set w_items = 4 if quant == "f16" else 2 %}
+const uint BM = {{ bm }}u;
+const uint BN = {{ bn }}u;
+const uint BK = 32u;
+const uint HEIGHT = {{ height }}u;
+const uint PADDED = {{ padded }}u;
+const uint STEPS = PADDED / BK;
+const uint X_LOADS = (BM * {{ x_items }}u + WORKGROUP - 1u) / WORKGROUP;
+const uint W_LOADS = (BN * {{ w_items }}u + WORKGROUP - 1u) / WORKGROUP;
+
+{{ "vec4" if x_type == "f32" else "uvec4" }} x_next[X_LOADS];
+{% for m in range(matrices) %}
+{{ "uvec2" if quant == "q4_0" else "uvec4" }} w{{ m }}_next[W_LOADS];
+{% if quant != "f16" %}
+float w{{ m }}_scale_next[W_LOADS];
+{% endif %}
+{% endfor %}
+{% if scaled_x %}
+// A row of x may leave the range of halves: it is scaled by a power of two that takes its largest value to 2^14..2^15.
+uint row_factor_bits(uint row) { return uint(clamp(268 - int(row_max[row] >> 23), 1, 254)); }
+float x_factor[X_LOADS];
+{% endif %}
+
+void load_step(uint step, uint m0, uint n0) {
+    [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
+        const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
+        const uint row = m0 + item / {{ x_items }}u;
+        x_next[i] = {{ "vec4(0.0)" if x_type == "f32" else "uvec4(0)" }};
+        if (item < BM * {{ x_items }}u && row < params.rows) x_next[i] = x[row * (PADDED / {{ 32 // x_items }}u) + step * {{ x_items }}u + item % {{ x_items }}u];
+    }
+    [[unroll]] for (uint i = 0; i < W_LOADS; ++i) {
+        const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
+        const uint row = min(n0 + item / {{ w_items }}u, HEIGHT - 1u);
+{% for m in range(matrices) %}
+        w{{ m }}_next[i] = {{ names[m] }}[(row * STEPS + step) * {{ w_items }}u + item % {{ w_items }}u];
+{% if quant != "f16" %}
+        w{{ m }}_scale_next[i] = float({{ names[m] }}_scale[row * STEPS + step]);
+{% endif %}
+{% endfor %}
+    }
+}
+
+void store_step() {
+    [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
+        const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
+        if (item < BM * {{ x_items }}u) {
+            const uint row = item / {{ x_items }}u;
+            const uint k = (item % {{ x_items }}u) * {{ 32 // x_items }}u;
+{% if x_type == "f32" %}
+            put_x(row, k, x_next[i]{{ " * x_factor[i]" if scaled_x }});
+{% else %}
+            put_x(row, k, vec4(unpackHalf2x16(x_next[i].x), unpackHalf2x16(x_next[i].y)));
+            put_x(row, k + 4, vec4(unpackHalf2x16(x_next[i].z), unpackHalf2x16(x_next[i].w)));
+{% endif %}
+        }
+    }
+    [[unroll]] for (uint i = 0; i < W_LOADS; ++i) {
+        const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
+        if (item < BN * {{ w_items }}u) {
+            const uint row = item / {{ w_items }}u;
+            const uint part = item % {{ w_items }}u;
+{% for m in range(matrices) %}
+{% if quant == "q4_0" %}
+            [[unroll]] for (uint j = 0; j < 2; ++j) {
+                put_w({{ m }}, row, part * 8 + j * 4, (vec4(unpack8(w{{ m }}_next[i][j] & 0x0F0F0F0Fu)) - 8.0) * w{{ m }}_scale_next[i]);
+                put_w({{ m }}, row, part * 8 + j * 4 + 16, (vec4(unpack8((w{{ m }}_next[i][j] >> 4) & 0x0F0F0F0Fu)) - 8.0) * w{{ m }}_scale_next[i]);
+            }
+{% elif quant == "q8_0" %}
+            [[unroll]] for (uint j = 0; j < 4; ++j) put_w({{ m }}, row, part * 16 + j * 4, vec4(unpack8(int(w{{ m }}_next[i][j]))) * w{{ m }}_scale_next[i]);
+{% else %}
+            [[unroll]] for (uint j = 0; j < 2; ++j) put_w({{ m }}, row, part * 8 + j * 4, vec4(unpackHalf2x16(w{{ m }}_next[i][2 * j]), unpackHalf2x16(w{{ m }}_next[i][2 * j + 1])));
+{% endif %}
+{% endfor %}
+        }
+    }
+}
+{% if scaled_x %}
+
+void load_factors(uint m0) {
+    [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
+        const uint row = m0 + (gl_LocalInvocationID.x + i * WORKGROUP) / {{ x_items }}u;
+        x_factor[i] = row < params.rows ? uintBitsToFloat(row_factor_bits(row) << 23) : 0.0;
+    }
+}
+{% endif %}

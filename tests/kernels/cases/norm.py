@@ -1,0 +1,48 @@
+"""Cases of norm: every layout that it writes, tiny-odd's width and the 27B one."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from kernelc.kernels import norm
+from kernelc.quant import QUANTS, padded
+from kernelc.target import TargetSpec
+from kernelrt.params import Params
+from tests.kernels.case import Array, Case
+from tests.kernels.products import EPS, Q8_TOLERANCE, Draw, beyond
+from tests.oracle.layout import pad, q8_view, to_lanes
+
+
+def cases(target: TargetSpec) -> Iterator[Case]:
+    for width in (80, 5376):
+        yield _case(width, "rows_f16", "f16")
+        for quant in QUANTS:
+            yield _case(width, "lanes_f32", quant)
+            if QUANTS[quant].scaled:
+                yield _case(width, "lanes_q8", quant)
+
+
+def _case(width: int, out: str, quant: str) -> Case:
+    live, capacity, unit = 3, 5, QUANTS[quant].unit
+    draw = Draw.fresh()
+    arrays, residual, h = draw.norm_inputs(live, width)
+    wide = pad(h)
+
+    def view(outputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        if out != "lanes_q8":
+            return outputs
+        values, gap = q8_view(outputs["out_words"], outputs["out_scale"], padded(width), unit)
+        return {**outputs, "values": values.ravel(), "sum_gap": gap.ravel()}
+
+    expected: dict[str, Array] = {"residual_out": beyond(residual, capacity)}
+    match out:
+        case "rows_f16":
+            expected["out_halves"] = beyond(wide, capacity)
+            expected["row_max"] = np.array([0] * live + [0xFFFFFFFF] * (capacity - live), np.uint32)
+        case "lanes_f32":
+            expected["out_lanes"] = beyond(to_lanes(wide, unit, 4), capacity)
+        case _:
+            expected |= {"values": beyond(wide, capacity), "sum_gap": beyond(wide[:, ::32] * 0, capacity)}
+    bounds = dict.fromkeys(expected, 1e-5) | {"out_halves": 5e-4, "values": Q8_TOLERANCE, "row_max": 0}
+    spec = norm.spec(width=width, eps=EPS, out=out, quant=quant, rows=capacity)
+    return Case(f"{spec.name}.{width}", spec, arrays, expected, Params(live), capacity, bounds, draw.seed, view=view)

@@ -1,0 +1,14 @@
+"""Cases of qkv: tiny-odd's matrix whole, and rows of the 27B one."""
+
+from collections.abc import Iterator
+
+from kernelc.kernels import qkv
+from kernelc.matrix import Matrix
+from kernelc.target import TargetSpec
+from tests.kernels.case import Case
+from tests.kernels.products import EPS, product_cases
+
+
+def cases(target: TargetSpec) -> Iterator[Case]:
+    sizes = (Matrix("qkv", 200, 80, "q4_0"), Matrix("qkv", 72, 5376, "q4_0"))
+    yield from product_cases(target, lambda matrix, cut, rows: qkv.spec(matrix, cut, norm_eps=EPS, rows=rows), sizes, fused=True)

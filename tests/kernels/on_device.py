@@ -1,0 +1,57 @@
+"""Executes every case on a real GPU and prints a table of errors: `python -m tests.kernels.on_device --target h200 --device NVIDIA`.
+
+The forms that lavapipe cannot run (cooperative matrices, bfloat16) are executed nowhere else. Exit code 1 where a bound is broken.
+"""
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterator
+
+from kernelrt.gpu.device import Device
+from kernelrt.gpu.errors import GpuError
+
+from kernelc.target import TargetSpec
+from tests.kernels import cases, harness
+from tests.kernels.case import Case
+
+
+def every_case(target: TargetSpec, families: list[str] | None = None) -> Iterator[Case]:
+    """The cases of all families, or of those named, for the forms that `target` has."""
+    for module in pkgutil.iter_modules(cases.__path__):
+        if not families or module.name in families:
+            yield from importlib.import_module(f"{cases.__name__}.{module.name}").cases(target)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--target", required=True, help="whose forms to execute, e.g. h200")
+    parser.add_argument("--device", help="part of the device's name; the first real GPU otherwise")
+    parser.add_argument("--family", action="append", help="only this family (may be repeated)")
+    parser.add_argument("--only", default="", help="only cases with this in their name")
+    arguments = parser.parse_args()
+    ran = broken = 0
+    with Device.open(arguments.device) as device:
+        print(f"device: {device.info.name} ({device.info.driver}); target {arguments.target}")
+        print(f"{'case':74} {'output':14} {'error':>9} {'bound':>9}")
+        for case in every_case(TargetSpec.load(arguments.target), arguments.family):
+            if arguments.only not in case.name:
+                continue
+            ran += 1
+            try:
+                outputs = harness.execute(device, case.spec, case.arrays, case.params, case.capacity, case.quantities)
+            except GpuError as error:
+                broken += 1
+                print(f"{case.name:74} {error}", flush=True)
+                continue
+            for name, error in harness.errors(case, outputs).items():
+                bound = harness.bound(case, name)
+                broken += not error <= bound
+                print(f"{case.name:74} {name:14} {error:9.2e} {bound:9.2e}{'' if error <= bound else '  BROKEN'}", flush=True)
+    print(f"{ran} cases executed, {broken} bounds broken")
+    return 1 if broken or not ran else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""What the cases of all products with a weight matrix share: data, activations in each layout, expected rows."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from kernelrt.params import Params
+from numpy.typing import NDArray
+from tests.kernels.case import Array, Case
+from tests.kernels.harness import fresh_seed
+from tests.oracle.gemma import F64, stretch
+from tests.oracle.layout import pad, quantize_q8, to_lanes
+from tests.oracle.quantize import planes
+
+from kernelc.kernel import KernelSpec
+from kernelc.matrix import Matrix, Matvec, Tiles, operands
+from kernelc.quant import QUANTS
+from kernelc.target import TargetSpec
+
+EPS = 1e-6
+# ||out - ref|| / ||ref|| that each operand type may show: sums are f32; f16 has 11 bits, bf16 8.
+TOLERANCE = {"f32": 2e-5, "f16": 1.5e-3, "bf16": 1.2e-2}
+DOT_TOLERANCE = 2e-3  # the norm prologue's own rounding may move an int8 by one
+Q8_TOLERANCE = 1.2e-2  # of values that leave as int8
+
+
+@dataclass
+class Draw:
+    """Fresh random data for one case."""
+
+    seed: int
+    rng: np.random.Generator
+
+    @staticmethod
+    def fresh() -> "Draw":
+        seed = fresh_seed()
+        return Draw(seed, np.random.default_rng(seed))
+
+    def normal(self, *shape: int, scale: float = 1.0) -> NDArray[np.float32]:
+        return (self.rng.standard_normal(shape) * scale).astype(np.float32)
+
+    def weights(self, matrix: Matrix) -> tuple[dict[str, Array], list[F64]]:
+        """The planes of one matrix or two by binding, and the weights that they mean."""
+        arrays: dict[str, Array] = {}
+        dense: list[F64] = []
+        for name in ("w", "w_up")[: matrix.matrices]:
+            w = self.normal(matrix.height, matrix.width, scale=matrix.width**-0.5)
+            quants, scales, meant = planes(w, matrix.quant)
+            arrays[name] = quants
+            if scales is not None:
+                arrays[f"{name}_scale"] = scales
+            dense.append(meant)
+        return arrays, dense
+
+    def norm_inputs(self, rows: int, width: int) -> tuple[dict[str, Array], F64, F64]:
+        """The norm prologue's inputs by binding, the residual that must come out, and h."""
+        arrays = {
+            "branch": self.normal(rows, width, scale=3.0),
+            "residual": self.normal(rows, width, scale=20.0),
+            "post_weight": self.normal(width) + 1,
+            "pre_weight": self.normal(width) + 1,
+        }
+        wide = {name: a.astype(np.float64) for name, a in arrays.items()}
+        residual, h = stretch(wide["branch"], wide["residual"], wide["post_weight"], wide["pre_weight"], EPS)
+        return dict(arrays), residual, h
+
+
+def lanes_input(x: NDArray[np.float32], quant: str, dot: bool) -> tuple[dict[str, Array], F64]:
+    """Activations [rows, width] as a matvec form reads them, and the values that these mean."""
+    unit, wide = QUANTS[quant].unit, pad(x)
+    if not dot:
+        return {"x": to_lanes(wide, unit, 4)}, x.astype(np.float64)
+    q, scales, meant = quantize_q8(wide)
+    return {"x": to_lanes(q, unit, 16), "x_scale": scales}, meant[:, : x.shape[1]]
+
+
+def rows_input(x: NDArray[np.float32], x_type: str) -> tuple[dict[str, Array], F64]:
+    """Activations [rows, width] as a matrix form reads them, and the values that these mean."""
+    if x_type == "f32":
+        return {"x": pad(x)}, x.astype(np.float64)
+    halves = x.astype(np.float16)
+    return {"x": pad(halves)}, halves.astype(np.float64)
+
+
+def beyond(live: Any, capacity: int) -> F64:
+    """`live` [rows, n] and rows of NaN up to the bucket's capacity: nothing may be written there."""
+    out = np.full((capacity, live.shape[1]), np.nan)
+    out[: len(live)] = live
+    return out
+
+
+@dataclass(frozen=True)
+class Shape:
+    """`live` rows of activations in a bucket of `capacity`."""
+
+    height: int
+    width: int
+    live: int
+    capacity: int
+
+    @property
+    def params(self) -> Params:
+        return Params(rows=self.live)
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}.{self.live}of{self.capacity}"
+
+
+def matvec_cuts(matrix: Matrix, columns: int) -> list[Matvec]:
+    """The cuts that the cases execute: floats and, where there is something to unpack, integer dots; one and several rows a subgroup."""
+    # A wide row has many parts in the norm prologue, all unrolled: a small workgroup would keep lavapipe's compiler busy for half a minute.
+    sizes = [(2, 256)] if matrix.width > 1024 else [(1, 32), (3, 64)]
+    dots = (False, True) if QUANTS[matrix.quant].scaled else (False,)
+    return [Matvec(columns, dot, rows, 32, workgroup) for dot in dots for rows, workgroup in sizes]
+
+
+def tile_cuts(target: TargetSpec) -> list[Tiles]:
+    """Every operand type of the target, in the small tile of decode batches and the large one of prefill."""
+    plain = [Tiles(32, 64, 4, 4), Tiles(64, 64, 8, 4)]
+    matrices = [Tiles(bm, bn, wm, wn, o, target.subgroup) for o in operands(target)[1:] for bm, bn, wm, wn in ((32, 64, 32, 16), (128, 64, 64, 16), (128, 128, 64, 32))]
+    return plain + matrices
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a product must give from activations [live, width] and the dense matrices, and how its buffers are read."""
+
+    expected: Mapping[str, Array]
+    looser: Mapping[str, float] = field(default_factory=dict)  # bounds of outputs that are rounded on their way out
+    arrays: Mapping[str, Array] = field(default_factory=dict)  # further inputs
+    view: Callable[[Mapping[str, Array]], Mapping[str, Array]] = dict
+
+
+Cut = Matvec | Tiles
+Judge = Callable[[Matrix, Cut, Shape, F64, list[F64]], Outcome]
+
+
+def product_rows(matrix: Matrix, cut: Cut, shape: Shape, x: F64, dense: list[F64]) -> Outcome:
+    """The outcome of a plain product: out_rows = x w^T."""
+    return Outcome({"out_rows": beyond(x @ dense[0].T, shape.capacity)})
+
+
+def product_cases(
+    target: TargetSpec,
+    make: Callable[[Matrix, Cut, int], KernelSpec],
+    sizes: Sequence[Matrix],
+    *,
+    fused: bool,
+    x_type: str = "f16",
+    judge: Judge = product_rows,
+) -> Iterator[Case]:
+    """Every format, form and cut of a family over the matrices of `sizes` (their format is replaced).
+
+    `fused`: one row comes through the norm prologue. `x_type`: what the matrix forms read.
+    """
+    for matrix in (replace(size, quant=quant) for size in sizes for quant in QUANTS):
+        for cut in (*matvec_cuts(matrix, 1), *matvec_cuts(matrix, 8)):
+            live, capacity = (1, 1) if cut.columns == 1 else (3, 8)
+            yield _case(matrix, cut, make, Shape(matrix.height, matrix.width, live, capacity), fused and live == 1, x_type, judge)
+        for cut in tile_cuts(target):
+            live, capacity = (35, 64) if matrix.width > 1024 else (131, 160)
+            yield _case(matrix, cut, make, Shape(matrix.height, matrix.width, live, capacity), False, x_type, judge)
+
+
+def _case(matrix: Matrix, cut: Cut, make: Callable[[Matrix, Cut, int], KernelSpec], shape: Shape, fused: bool, x_type: str, judge: Judge) -> Case:
+    draw = Draw.fresh()
+    weights, dense = draw.weights(matrix)
+    if fused:
+        assert isinstance(cut, Matvec)
+        inputs, residual, h = draw.norm_inputs(1, shape.width)
+        x = quantize_q8(pad(h))[2][:, : shape.width] if cut.dot else h
+        bound = DOT_TOLERANCE if cut.dot else TOLERANCE["f32"]
+    else:
+        values = draw.normal(shape.live, shape.width)
+        if isinstance(cut, Matvec):
+            inputs, x = lanes_input(values, matrix.quant, cut.dot)
+            bound = TOLERANCE["f32"]
+        else:
+            if x_type == "f32":
+                values[:: 3] *= 1e6  # far outside of fp16's range
+            inputs, x = rows_input(values, x_type)
+            bound = TOLERANCE[cut.operand]
+        residual = None
+    outcome = judge(matrix, cut, shape, x, dense)
+    expected = {**outcome.expected, **({} if residual is None else {"residual_out": residual})}
+    spec = make(matrix, cut, shape.capacity)
+    return Case(
+        f"{spec.name}.{shape}.{'x'.join(str(n) for n in cut.sizes)}",
+        spec,
+        {**inputs, **weights, **{name: a for name, a in outcome.arrays.items() if any(b.name == name for b in spec.bindings)}},
+        expected,
+        shape.params,
+        shape.capacity,
+        {name: outcome.looser.get(name, bound) for name in expected},
+        draw.seed,
+        view=outcome.view,
+    )

@@ -1,0 +1,14 @@
+"""Every case of every family, on lavapipe, against its fp64 oracle, with fresh data."""
+
+import pytest
+from kernelrt.gpu.device import Device
+
+from kernelc.target import TargetSpec
+from tests.kernels import harness
+from tests.kernels.case import Case
+from tests.kernels.on_device import every_case
+
+
+@pytest.mark.parametrize("case", every_case(TargetSpec.load("host")), ids=lambda case: case.name)
+def test_kernel(device: Device, case: Case) -> None:
+    harness.check(device, case)

@@ -1,0 +1,36 @@
+"""QK-norm and RoPE (NeoX, the half-split form of Hugging Face: pairs (i, i + head_dim / 2))."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+
+
+class Heads(NamedTuple):
+    """q fp64 [rows, heads, head_dim]; k, v fp64 [rows, kv_heads, head_dim]."""
+
+    q: F64
+    k: F64
+    v: F64
+
+
+def rms_norm(x: F64, weight: F64, eps: float) -> F64:
+    """x / sqrt(mean(x^2) + eps) * weight over the last axis."""
+    return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + eps) * weight
+
+
+def rotate(x: F64, table: F64) -> F64:
+    """x [rows, heads, head_dim] by a row's (cos, sin) of `table` [rows, head_dim / 2, 2]."""
+    lower, upper = np.split(x, 2, -1)
+    c, s = table[:, None, :, 0], table[:, None, :, 1]
+    return np.concatenate([lower * c - upper * s, upper * c + lower * s], -1)
+
+
+def qk_rope(qkv: F64, table: F64, q_norm: F64, k_norm: F64, heads: int, kv_heads: int, eps: float) -> Heads:
+    """qkv [rows, (heads + 2 kv_heads) head_dim] -> the heads, q and k normed and rotated; no softmax scale."""
+    head_dim = len(q_norm)
+    x = qkv.astype(np.float64).reshape(len(qkv), heads + 2 * kv_heads, head_dim)
+    q, k, v = np.split(x, [heads, heads + kv_heads], 1)
+    return Heads(rotate(rms_norm(q, q_norm, eps), table), rotate(rms_norm(k, k_norm, eps), table), v)

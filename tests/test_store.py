@@ -1,0 +1,186 @@
+"""The store: whole entries or none, verified at every read, one compiler of an entry at a time."""
+
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from kernelc import history
+from kernelc.errors import StoreError
+from kernelc.store import DamagedEntryError, Store, default_root
+from kernelrt.errors import ManifestError
+
+KEY, OTHER = "a" * 64, "b" * 64
+FILES = {"kernel.spv": b"code", "meta.json": b"{}"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+def put(store: Store, key: str = KEY) -> Path:
+    with store.claim(key):
+        store.put(key, FILES)
+    return store.root / "entries" / key[:3] / key
+
+
+def test_what_is_put_is_there(store: Store) -> None:
+    assert store.get(KEY) is None
+    put(store)
+    assert store.get(KEY) == FILES
+    assert store.keys() == [KEY]
+    assert Store(store.root).get(KEY) == FILES
+    assert store.stats().entries == 1
+    assert store.stats().temporary == 0
+
+
+def test_a_flipped_bit_in_any_byte_of_any_file_is_seen(store: Store) -> None:
+    folder = put(store)
+    for path in folder.iterdir():
+        intact = path.read_bytes()
+        for i, byte in enumerate(intact):
+            path.write_bytes(intact[:i] + bytes([byte ^ 1 << (i % 8)]) + intact[i + 1 :])
+            with pytest.raises(DamagedEntryError):
+                store.get(KEY)
+        path.write_bytes(intact)
+    assert store.get(KEY) == FILES
+
+
+@pytest.mark.parametrize("name", ["kernel.spv", "meta.json", "entry.json"])
+def test_a_missing_or_truncated_file_is_seen(store: Store, name: str) -> None:
+    path = put(store) / name
+    intact = path.read_bytes()
+    path.write_bytes(intact[:-1])
+    with pytest.raises(DamagedEntryError):
+        store.get(KEY)
+    path.unlink()
+    with pytest.raises(DamagedEntryError):
+        store.get(KEY)
+    path.mkdir()
+    with pytest.raises(DamagedEntryError):
+        store.get(KEY)
+
+
+def test_an_extra_file_or_the_entry_of_another_key_is_seen(store: Store) -> None:
+    folder = put(store)
+    (folder / "more").write_bytes(b"")
+    with pytest.raises(DamagedEntryError, match="more"):
+        store.get(KEY)
+    (folder / "more").unlink()
+    (store.root / "entries" / OTHER[:3]).mkdir()
+    os.rename(folder, store.root / "entries" / OTHER[:3] / OTHER)
+    with pytest.raises(DamagedEntryError, match="that of"):
+        store.get(OTHER)
+
+
+def test_verify_moves_what_is_damaged_to_quarantine(store: Store) -> None:
+    (put(store) / "kernel.spv").write_bytes(b"cofe")
+    put(store, OTHER)
+    total, damaged = store.verify()
+    assert total == 2
+    assert list(damaged) == [KEY]
+    assert store.get(KEY) is None
+    assert store.get(OTHER) == FILES
+    assert store.stats().quarantined == 1
+    put(store)
+    assert store.verify() == (2, {})
+
+
+def test_gc_removes_what_was_not_used_and_what_is_left_over(store: Store) -> None:
+    old = put(store)
+    put(store, OTHER)
+    (store.root / "tmp" / "half").mkdir()
+    (store.root / "tmp" / "half" / "kernel.spv").write_bytes(b"co")
+    (store.root / "quarantine" / "damaged").mkdir()
+    long_ago = time.time() - 31 * 86400
+    os.utime(old, (long_ago, long_ago))
+    entries, size = store.gc(days=30)
+    assert (entries, size > 0) == (1, True)
+    assert store.keys() == [OTHER]
+    assert store.stats().quarantined == store.stats().temporary == 0
+    assert store.gc(days=0)[0] == 1
+    assert store.keys() == []
+
+
+def test_a_hit_keeps_an_entry_from_gc(store: Store) -> None:
+    folder = put(store)
+    long_ago = time.time() - 31 * 86400
+    os.utime(folder, (long_ago, long_ago))
+    store.get(KEY)
+    assert store.gc(days=30) == (0, 0)
+
+
+def test_gc_waits_for_no_build_and_takes_nothing_from_it(store: Store) -> None:
+    with Store(store.root).in_use():
+        (store.root / "tmp" / "being written").mkdir()
+        with pytest.raises(StoreError, match="a build is using it"):
+            store.gc(days=0)
+        with store.in_use():  # another build: what is in tmp/ may be the first one's
+            assert store.stats().temporary == 1
+    with store.in_use():  # alone: what is in tmp/ belongs to the dead
+        assert store.stats().temporary == 0
+
+
+def _claim(root: Path, held: "multiprocessing.Queue[int]", number: int) -> None:
+    with Store(root).claim(KEY):
+        held.put(number)
+        time.sleep(0.05)
+        held.put(number)
+
+
+def test_one_process_at_a_time_holds_a_claim(store: Store) -> None:
+    context = multiprocessing.get_context("spawn")
+    held: multiprocessing.Queue[int] = context.Queue()
+    processes = [context.Process(target=_claim, args=(store.root, held, i)) for i in range(4)]
+    for process in processes:
+        process.start()
+    order = [held.get(timeout=30) for _ in range(8)]
+    for process in processes:
+        process.join(30)
+    assert order[0::2] == order[1::2], "each enters and leaves before the next enters"
+    assert sorted(order[0::2]) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("place", ["", "tmp", "entries", "quarantine", "history"])
+def test_a_file_where_a_folder_should_be_is_one_clear_error(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "store" / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("in the way")
+    with pytest.raises(StoreError, match="a file is where a folder should be") as caught:
+        Store(tmp_path / "store")
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_where_an_entry_should_be_is_one_clear_error(store: Store) -> None:
+    (store.root / "entries" / KEY[:3]).mkdir()
+    (store.root / "entries" / KEY[:3] / KEY).write_text("in the way")
+    with pytest.raises(StoreError, match="a file is where a folder should be"):
+        store.get(KEY)
+
+
+def test_where_the_default_store_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERNELC_STORE", "/mine")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert default_root() == Path("/mine")
+    monkeypatch.delenv("KERNELC_STORE")
+    assert default_root() == Path("/cache/kernelc")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert default_root() == Path("/home/someone/.cache/kernelc")
+
+
+def test_history_comes_back_and_a_flipped_bit_is_seen(store: Store) -> None:
+    records = {"k": history.Record(KEY, {"source": "1", "format": "1"})}
+    assert history.read(store, "m/odd name", "t") == {}
+    history.write(store, "m/odd name", "t", records)
+    assert history.read(store, "m/odd name", "t") == records
+    (path,) = (store.root / "history").iterdir()
+    intact = path.read_bytes()
+    for i, byte in enumerate(intact):
+        path.write_bytes(intact[:i] + bytes([byte ^ 1 << (i % 8)]) + intact[i + 1 :])
+        with pytest.raises(ManifestError):
+            history.read(store, "m/odd name", "t")

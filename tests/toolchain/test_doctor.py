@@ -1,0 +1,61 @@
+"""What the doctor finds, and what it says of what is not there."""
+
+import pytest
+
+from kernelc.doctor import Finding, examine
+from kernelc.toolchain import radv_driver
+
+
+def _named(findings: tuple[Finding, ...]) -> dict[str, Finding]:
+    return {finding.name: finding for finding in findings}
+
+
+def test_every_tool_is_named_once_with_its_state() -> None:
+    findings = examine()
+    named = _named(findings)
+    assert len(named) == len(findings)
+    expected = {
+        "glslang (slangpy wheel)",
+        "glslang (PATH)",
+        "SPIRV-Tools",
+        "RADV null device (phoenix)",
+        "Vulkan loader",
+        "lavapipe (CPU)",
+        "XRT (pyxrt)",
+        "aiecc (mlir-aie)",
+    }
+    assert expected <= set(named)
+    for finding in findings:
+        assert finding.where if finding.found else finding.cost, finding
+        assert not finding.cost or not finding.found, finding
+
+
+def test_what_the_build_needs_is_there_with_version_and_features() -> None:
+    named = _named(examine())
+    wheel = named["glslang (slangpy wheel)"]
+    assert wheel.found
+    assert wheel.note == "in use"
+    assert "GL_KHR_cooperative_matrix" in wheel.features
+    radv = named["RADV null device (phoenix)"]
+    assert radv.found
+    assert "coopmat_f16" in radv.features
+    assert "Mesa" in radv.version
+    lavapipe = named["lavapipe (CPU)"]
+    assert lavapipe.found
+    assert "float16" in lavapipe.features
+
+
+def test_what_is_missing_is_said_with_its_cost(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(radv_driver, "_DATA_FOLDERS", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path))
+    named = _named(examine())
+    assert not named["glslang (PATH)"].found
+    radv = named["RADV null device (phoenix)"]
+    assert not radv.found
+    assert "RADV is not installed" in radv.note
+    assert "no register counts" in radv.cost
+    assert "mesa-vulkan-drivers" in radv.install
+    aiecc = named["aiecc (mlir-aie)"]
+    assert not aiecc.found
+    assert "xclbin" in aiecc.cost
