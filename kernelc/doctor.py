@@ -47,11 +47,10 @@ def _compilers(memo: Memo) -> Iterator[Finding]:
     wheel, program = glslang.choose_wheel(memo), glslang.choose_program(memo)
     install = f"pip install 'slangpy=={SUPPORTED_WHEELS[-1]}'"
     yield _compiler("glslang (slangpy wheel)", wheel, True, cost, install)
-    slower = "each kernel takes a process, and an old one knows no cooperative matrices or bfloat16"
-    yield replace(
-        _compiler("glslang (PATH)", program, isinstance(wheel, str), cost, "the package glslang-tools"),
-        note=slower if isinstance(wheel, str) else "not in use: the wheel's is preferred",
-    )
+    fallback = _compiler("glslang (PATH)", program, isinstance(wheel, str), cost, "the package glslang-tools")
+    slower = "in use: each kernel takes a process, and an old one knows no cooperative matrices or bfloat16"
+    note = slower if isinstance(wheel, str) else "not in use: the wheel's is preferred"
+    yield replace(fallback, note=note) if fallback.found else fallback
 
 
 def _compiler(name: str, choice: Choice | str, used: bool, cost: str, install: str) -> Finding:
@@ -92,7 +91,7 @@ def _vulkan() -> Iterator[Finding]:
         cost = "no kernel can be run here, and RADV's offline compiler does not work"
         yield Finding("Vulkan loader", False, note=str(error), cost=cost, install="libvulkan1 (Fedora: vulkan-loader)")
         return
-    yield Finding("Vulkan loader", True, "libvulkan.so.1", note=f"{len(found)} devices")
+    yield Finding("Vulkan loader", True, "libvulkan.so.1", note=f"devices: {len(found)}")
     software = [info for info in found if info.device_type == "cpu"]
     yield from (_device("lavapipe (CPU)", info) for info in software)
     if not software:

@@ -18,7 +18,7 @@ from kernelc.target import TargetSpec
 
 MATVEC_COLUMNS = 8  # the most rows of activations that the matvec form takes
 PREFILL_ROWS = 512  # tokens of a prefill chunk unless the target says otherwise
-BASE = ("float16", "storage16", "subgroup")
+BASE = ("float16", "storage16", "int8", "subgroup")
 
 
 @dataclass(frozen=True, slots=True)

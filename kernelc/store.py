@@ -1,7 +1,7 @@
 """The store of compiled kernels: an entry is the set of files that one action (kernelc/action.py) gave, under its key.
 
     <root>/entries/<3 digits>/<key>/     entry.json (size and SHA-256 of each file, sealed) and the files
-    <root>/history/                      the key parts of the last build of each kernel (kernelc/history.py)
+    <root>/history/  <root>/tools/       the key parts of the last build of each kernel (kernelc/history.py); tools' hashes
     <root>/quarantine/  <root>/tmp/      what failed its check; what is being written
 
 NOTES: an entry is written into tmp/, fsynced and renamed whole, so a reader sees all of it or nothing, and checks every byte
@@ -64,13 +64,17 @@ class Store:
         self.root = root
         self._entries, self._tmp, self._quarantine = root / "entries", root / "tmp", root / "quarantine"
         with self.guarded():
-            for folder in (root, self._entries, self._tmp, self._quarantine, self.history):
+            for folder in (root, self._entries, self._tmp, self._quarantine, self.history, self.tools):
                 if not folder.is_dir():
                     folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def history(self) -> Path:
         return self.root / "history"
+
+    @property
+    def tools(self) -> Path:
+        return self.root / "tools"
 
     @property
     def writable(self) -> bool:
@@ -222,6 +226,9 @@ class Store:
     def _sweep(self) -> None:
         for left in self._tmp.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
+        for folder in (self.history, self.tools):
+            for left in folder.glob(".*"):  # a file that was being replaced (kernelrt/atomic.py)
+                left.unlink()
 
     def _touch(self, folder: Path) -> None:
         # The folder's time is the day of its last use, for `gc`; it goes into no artifact.

@@ -73,7 +73,7 @@ def open_store(path: Path | None) -> Store:
 
 def choose_tools(target: TargetSpec, store: Store) -> Toolset:
     """The tools, by what the store remembers of them. The caller holds `store.in_use()`."""
-    memo = Memo(store.root / "tools.json")
+    memo = Memo(store.tools / "identities.json")
     tools = choose(target, memo)
     if store.writable:
         memo.save()

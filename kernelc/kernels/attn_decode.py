@@ -55,7 +55,9 @@ def spec(
     `positions` is the length of the RoPE table, the capacity where not given.
     """
     if out == "lanes_q8" and (head_dim % BLOCK or not QUANTS[quant].scaled):
-        raise ValueError(f"attn_decode: lanes_q8 needs heads in whole blocks of {BLOCK} and scaled weights, not {head_dim} and {quant}")
+        raise ValueError(
+            f"attn_decode: lanes_q8 needs heads in whole blocks of {BLOCK} and scaled weights, not {head_dim} and {quant}"
+        )
     group, width, wide = heads // kv_heads, heads * head_dim, padded(heads * head_dim)
     cache = ("slots", kv_heads, capacity, head_dim // 8)
     outputs = {
@@ -152,7 +154,9 @@ def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[
                 lanes=lanes,
                 unroll=target.tune.get("attn_unroll", 4),
                 workgroup=workgroup,
-                merge_slots=max(1, min(4, workgroup // (subgroup or 32), target.shared_memory // 8 // model.group // model.head_dim)),
+                merge_slots=max(
+                    1, min(4, workgroup // (subgroup or 32), target.shared_memory // 8 // model.group // model.head_dim)
+                ),
                 subgroup=subgroup,
             )
 

@@ -50,7 +50,7 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Coopmat:
-    """`row_groups` of 16 queries; `halves` subgroups share a row group, each with a part of the head and of the keys."""
+    """`row_groups` of 16 queries; `halves` subgroups share a row group, each with its part of the head."""
 
     row_groups: int
     halves: int
@@ -86,8 +86,10 @@ def spec(
 ) -> KernelSpec:
     """One kernel; `window` None sees everything before, `chunk` is the scratch's length in rows."""
     form = "coopmat" if isinstance(cut, Coopmat) else "plain"
-    if isinstance(cut, Coopmat) and (head_dim % (_EDGE * cut.halves) or cut.keys % (_EDGE * cut.halves)):
-        raise ValueError(f"attn_prefill: cooperative matrices cannot cut heads of {head_dim} and {cut.keys} keys in {cut.halves}")
+    if isinstance(cut, Coopmat) and (head_dim % (_EDGE * cut.halves) or cut.keys % _EDGE):
+        raise ValueError(
+            f"attn_prefill: cooperative matrices cannot cut heads of {head_dim} in {cut.halves}, or {cut.keys} keys"
+        )
     if chunk % cut.queries:
         raise ValueError(f"attn_prefill: a chunk of {chunk} rows is no whole tiles of {cut.queries} queries")
     width, wide = heads * head_dim, padded(heads * head_dim)
@@ -119,7 +121,11 @@ def spec(
         ),
         bindings=(
             Binding("params", "params", ()),
-            Binding("q_chunk", "f16x4" if form == "coopmat" else "u32x4", (heads, chunk, head_dim // 4 if form == "coopmat" else units)),
+            Binding(
+                "q_chunk",
+                "f16x4" if form == "coopmat" else "u32x4",
+                (heads, chunk, head_dim // 4 if form == "coopmat" else units),
+            ),
             Binding("k_chunk", "u32x4", (kv_heads, chunk, units)),
             Binding("v_chunk", "u32x4", (kv_heads, chunk, units)),
             Binding("k_cache", "u32x4", cache),

@@ -107,20 +107,24 @@ def choose_wheel(memo: Memo) -> Choice | str:
         return "the slangpy wheel is not installed"
     if version not in SUPPORTED_WHEELS:
         return f"slangpy {version} is installed, kernelc knows {', '.join(SUPPORTED_WHEELS)}"
-    refusal = memo.answer(f"smoke-compile {memo.sha256(path)}", lambda: _smoke(path))
-    return refusal or Choice(NAME, True, path, version)
+    try:
+        memo.answer(f"smoke-compile {memo.sha256(path)}", lambda: _smoke(path))
+    except ToolError as error:
+        return str(error)
+    return Choice(NAME, True, path, version)
 
 
 def choose_program(memo: Memo) -> Choice | str:
     """The first glslang on PATH; else why not."""
-    for name in PROGRAMS:
-        found = shutil.which(name)
-        if found is not None:
-            path = Path(found)
+    refusals: list[str] = []
+    for path in (Path(found) for name in PROGRAMS if (found := shutil.which(name)) is not None):
+        try:
             version = memo.answer(f"glslang-version {memo.sha256(path)}", lambda path=path: _version(path))
-            if version:
-                return Choice(NAME, False, path, version)
-    return f"no {' or '.join(PROGRAMS)} on PATH"
+        except ToolError as error:
+            refusals.append(str(error))
+        else:
+            return Choice(NAME, False, path, version)
+    return "; ".join(refusals) or f"no {' or '.join(PROGRAMS)} on PATH"
 
 
 def supports(backend: Backend, extension: str) -> bool:
@@ -156,15 +160,16 @@ def compile(source: str, name: str, using: Backend | None = None) -> bytes:
 
 
 def _smoke(path: Path) -> str:
-    """Why the library cannot be used; empty where it can."""
-    try:
-        spirv, messages = SlangLibrary(path).compile(_PROBE.format(""), "probe")
-    except ToolError as error:
-        return str(error)
-    return "" if spirv[:4] == _SPIRV_MAGIC else f"{path} does not compile an empty shader: {messages.strip()}"
+    """Says that the library compiles. Raises ToolError where it cannot be used."""
+    spirv, messages = SlangLibrary(path).compile(_PROBE.format(""), "probe")
+    if spirv[:4] != _SPIRV_MAGIC:
+        raise ToolError(f"{path} does not compile an empty shader: {' '.join(messages.split())}")
+    return "compiles"
 
 
 def _version(path: Path) -> str:
     done = subprocess.run([str(path), "--version"], capture_output=True, text=True, check=False)
     found = re.search(r"Glslang Version: (?:\d+:)?(\S+)", done.stdout)
-    return found.group(1) if found else ""
+    if found is None:
+        raise ToolError(f"{path} does not answer --version as glslang does")
+    return found.group(1)

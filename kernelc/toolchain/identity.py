@@ -1,15 +1,15 @@
 """What a tool is: a name, a version, and the hash of the files that decide what it makes."""
 
 import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 from kernelc.errors import StoreError, ToolError
+from kernelrt.atomic import replace_file
+from kernelrt.errors import ManifestError
+from kernelrt.jsonio import Node, parse
+from kernelrt.manifest import seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Identity:
 class Memo:
     """Remembers hashes of big files by (size, mtime, inode), and answers that follow from a file's hash.
 
-    With a path it is kept in that JSON file; what cannot be read there is computed again. Not shared between threads.
+    With a path it is kept in that JSON file, sealed; what is not intact there is computed again. Not shared between threads.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -50,7 +50,10 @@ class Memo:
             raise ToolError(f"{file} cannot be read: {error.strerror}") from error
 
     def answer(self, question: str, find: Callable[[], str]) -> str:
-        """`find()`, once for each `question`; the question must hold the hash of all that the answer depends on."""
+        """`find()`, once for each `question`, which must hold the hash of what the answer depends on.
+
+        What `find` raises is passed on and not remembered: a tool that fails may only lack a library.
+        """
         if question not in self._answers:
             self._answers[question] = find()
             self._changed = True
@@ -60,17 +63,9 @@ class Memo:
         """Writes what is new, whole or not at all. Raises StoreError where it cannot be written."""
         if self._path is None or not self._changed:
             return
-        text = json.dumps({"hashes": self._hashes, "answers": self._answers}, indent=0, sort_keys=True)
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.name)
-            try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    file.write(text)
-                os.replace(name, self._path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+            replace_file(self._path, seal({"hashes": self._hashes, "answers": self._answers}))
         except OSError as error:
             raise StoreError(f"{self._path} cannot be written: {error.strerror}") from error
         self._changed = False
@@ -89,19 +84,17 @@ def _digest(read: Callable[[int], bytes]) -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The two tables of a memo file; empty where it is missing or not what `save` writes."""
+    """The two tables of a memo file; empty where it is missing or not, to the bit, what `save` writes."""
     try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        data = path.read_bytes()
+        root = Node(parse(data, str(path)), str(path))
+        if seal(root.plain()) != data:
+            return {}, {}
+        tables = root.members("digest", "hashes", "answers")
+        return _table(tables["hashes"]), _table(tables["answers"])
+    except (OSError, ValueError, ManifestError):
         return {}, {}
-    if not isinstance(found, dict):
-        return {}, {}
-    tables = cast(dict[str, Any], found)
-    return _table(tables.get("hashes")), _table(tables.get("answers"))
 
 
-def _table(found: Any) -> dict[str, str]:
-    if not isinstance(found, dict):
-        return {}
-    pairs = cast(dict[Any, Any], found).items()
-    return {key: value for key, value in pairs if isinstance(key, str) and isinstance(value, str)}
+def _table(node: Node) -> dict[str, str]:
+    return {key: str(value) for key, value in node.scalars().items()}

@@ -40,22 +40,21 @@ def choose(memo: Memo, gpu: str) -> Driver:
         raise ToolError(f"no offline compiler for the GPU {gpu!r}: kernelc knows {', '.join(FAMILIES)}")
     icd, library = find_driver()
     question = f"radv {','.join(FAMILIES[gpu])} {memo.sha256(library)}"
-    answer: dict[str, str] = json.loads(memo.answer(question, lambda: json.dumps(_ask(icd, library, FAMILIES[gpu]))))
-    if "error" in answer:
-        raise ToolError(f"RADV ({library}) cannot compile for {gpu}: {answer['error']}")
-    return Driver(icd, library, answer["version"], answer["family"])
+    answer = memo.answer(question, lambda: _ask(icd, library, gpu))
+    family, _, version = answer.partition(" ")
+    return Driver(icd, library, version, family)
 
 
-def _ask(icd: Path, library: Path, families: tuple[str, ...]) -> dict[str, str]:
-    """The first of the family names that RADV knows, and its version; {"error": …} where it knows none."""
+def _ask(icd: Path, library: Path, gpu: str) -> str:
+    """RADV's name of the GPU, a space, and RADV's version. Raises ToolError where it knows none of the names."""
     errors: list[str] = []
-    for family in families:
+    for family in FAMILIES[gpu]:
         try:
             with Radv(Driver(icd, library, "", family)) as radv:
-                return {"family": family, "version": str(radv.about()["driver"])}
+                return f"{family} {radv.about()['driver']}"
         except ToolError as error:
             errors.append(f"as {family}: {error}")
-    return {"error": "; ".join(errors)}
+    raise ToolError(f"RADV ({library}) cannot compile for {gpu}: {'; '.join(errors)}")
 
 
 R = TypeVar("R", bound="Radv")

@@ -1,9 +1,9 @@
 """The process in which RADV compiles: `python -m kernelc.toolchain.radv_worker`, spoken to by kernelc.toolchain.radv.
 
-Messages both ways are frames. It first sends one JSON frame about the
-device (or {"error": …}). A request is a JSON frame {name, bindings, constants, subgroup} and a frame of SPIR-V; the
-answer is a JSON frame. It ends where its input does. A process of its own, because the driver is chosen by the
-environment before the first Vulkan call, and because a driver may crash.
+Messages both ways are frames. It first sends one JSON frame about the device (or {"error": …}). A request is a JSON
+frame {name, bindings, constants, subgroup} and a frame of SPIR-V; the answer is a JSON frame. It ends where its input
+does. A process of its own, because the driver is chosen by the environment before the first Vulkan call, and because a
+driver may crash.
 """
 
 import json

@@ -74,7 +74,7 @@ def replace_file(path: Path, data: bytes) -> None:
 def replace_tree(path: Path, files: Mapping[str, bytes]) -> None:
     """Puts a folder in place, or exchanges it for the one there, whole. OSError leaves what was there before."""
     with locked(path.parent):
-        restore(path)
+        _restore(path)
         _sweep(path)
         fresh = _beside(path, "new")
         try:
@@ -82,7 +82,7 @@ def replace_tree(path: Path, files: Mapping[str, bytes]) -> None:
             if not path.exists():
                 os.rename(fresh, path)
             elif not _exchange(fresh, path):
-                # Between these two renames nothing is at `path`; `restore` finds the old folder by its name.
+                # Between these two renames nothing is at `path`; `_restore` finds the old folder by its name.
                 os.rename(path, _beside(path, "old"))
                 os.rename(fresh, path)
             sync_dir(path.parent)
@@ -91,8 +91,16 @@ def replace_tree(path: Path, files: Mapping[str, bytes]) -> None:
         _sweep(path)
 
 
-def restore(path: Path) -> None:
-    """Puts back a folder that a dead writer had set aside and not yet replaced (only without RENAME_EXCHANGE)."""
+def tidy(path: Path) -> None:
+    """Removes what dead writers of `path` left beside it, and puts back a folder that one had set aside."""
+    if (_leftovers(path, "new") or _leftovers(path, "old")) and os.access(path.parent, os.W_OK):
+        with locked(path.parent):
+            _restore(path)
+            _sweep(path)
+
+
+def _restore(path: Path) -> None:
+    """A folder was set aside and not yet replaced (only where the file system cannot exchange names)."""
     if not path.exists():
         for old in _leftovers(path, "old"):
             os.rename(old, path)

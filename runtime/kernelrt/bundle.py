@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernelrt.abi import KernelEntry
-from kernelrt.atomic import replace_file, replace_tree, restore
+from kernelrt.atomic import replace_file, replace_tree, tidy
 from kernelrt.container import SUFFIX, check_packed, pack, read_folder, read_manifest, unpack
 from kernelrt.errors import (
     AlteredFileError,
@@ -82,7 +82,7 @@ def write(path: Path, bundle: Bundle) -> bool:
     decode(files[MANIFEST])  # what the loader would refuse is not written
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        restore(path)
+        tidy(path)
         if _holds(path, files):
             return False
         _refuse_foreign(path)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from tests.oracle.rope_table import rope_table
 
 F64 = NDArray[np.float64]

@@ -9,6 +9,6 @@ from tests.kernels.case import Case
 from tests.kernels.on_device import every_case
 
 
-@pytest.mark.parametrize("case", every_case(TargetSpec.load("host")), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", list(every_case(TargetSpec.load("host"))), ids=lambda case: case.name)
 def test_kernel(device: Device, case: Case) -> None:
     harness.check(device, case)

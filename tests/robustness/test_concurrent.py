@@ -4,9 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
-from kernelrt.bundle import load, write
-
 from kernelc.store import Store
+from kernelrt.bundle import load, write
 from tests.fixtures.builds import tree
 from tests.fixtures.bundles import sample
 from tests.fixtures.cli import ROOT, SMALL, built, command, environment

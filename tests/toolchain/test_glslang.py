@@ -10,7 +10,6 @@ import pytest
 
 from kernelc.errors import KernelcError, ToolError
 from kernelc.toolchain import glslang, slang_library
-from kernelc.toolchain.choice import Choice
 from kernelc.toolchain.errors import CompileError
 from kernelc.toolchain.identity import Memo
 from kernelc.toolchain.slang_library import SlangLibrary
@@ -160,4 +159,6 @@ def test_without_any_compiler_the_error_says_what_to_install(monkeypatch: pytest
 def test_a_program_of_another_kind_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "glslang").symlink_to("/bin/true")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert not isinstance(glslang.choose_program(Memo()), Choice)
+    refusal = glslang.choose_program(Memo())
+    assert isinstance(refusal, str)
+    assert "does not answer --version as glslang does" in refusal

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from kernelrt.manifest import seal
 
 from kernelc.errors import StoreError, ToolError
 from kernelc.toolchain.identity import Memo, identify
@@ -36,7 +37,10 @@ def test_memo_is_used_while_the_file_is_the_same(tmp_path: Path) -> None:
     right = memo.sha256(file)
     memo.save()
     # A planted hash shows that the memo answers, and not the file.
-    path.write_text(path.read_text().replace(right, "planted"))
+    fields = json.loads(path.read_text().replace(right, "planted"))
+    path.write_text(json.dumps(fields))
+    assert Memo(path).sha256(file) == right, "a memo that was altered is not believed"
+    path.write_bytes(seal(fields))
     assert Memo(path).sha256(file) == "planted"
     stat = file.stat()
     file.write_bytes(b"two")
@@ -84,6 +88,16 @@ def test_answers_are_asked_for_once(tmp_path: Path) -> None:
     memo.save()
     assert Memo(path).answer("q", find) == "found"
     assert asked == ["once"]
+
+
+def test_a_failure_is_not_remembered() -> None:
+    def fail() -> str:
+        raise ToolError("not yet")
+
+    memo = Memo()
+    with pytest.raises(ToolError, match="not yet"):
+        memo.answer("q", fail)
+    assert memo.answer("q", lambda: "found") == "found"
 
 
 def test_saving_leaves_one_file_and_nothing_else(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-// Each subgroup has 16 queries (a row group) and, where {{ halves }} of them share a row group, its part of the keys for the scores and of the head for
-// the result. Scores pass through shared memory for the softmax: which lane holds which element of a matrix is the device's affair.
+// Each subgroup has 16 queries (a row group) and, where {{ halves }} share a row group, its part of the head: of the products that the scores sum up,
+// and of the result. Scores pass through shared memory for the softmax, which adds the parts: which lane holds which element of a
+// matrix is the device's affair.
+{% set weight_tile = "k_tile" if halves > 1 else "weight_tile" %}
 const uint HALVES = {{ halves }}u;
-const uint HEAD_TILES = {{ head_dim // 16 }}u;
-const uint PART_TILES = HEAD_TILES / HALVES;
+const uint PART_TILES = {{ head_dim // 16 // halves }}u;
 const uint KEY_TILES = KEYS / 16;
 const uint K_STRIDE = HEAD_QUADS + 2;  // f16vec4; eight halves of padding keep 16-byte alignment and spread the banks
 const uint V_STRIDE = KEYS / 2 + 4;    // f16vec2
@@ -10,8 +11,11 @@ const uint S_STRIDE = KEYS / 4 + 1;    // vec4
 const uint W_STRIDE = KEYS / 4 + 2;    // f16vec4
 shared f16vec4 k_tile[KEYS * K_STRIDE];
 shared f16vec2 v_tile[{{ head_dim }} * V_STRIDE];  // transposed, so that a lane's column of a matrix lies together
-shared vec4 score_tile[{{ row_groups }} * 16 * S_STRIDE];
-shared f16vec4 weight_tile[{{ row_groups * halves }} * 16 * W_STRIDE];
+shared vec4 score_tile[{{ row_groups * halves }} * 16 * S_STRIDE];
+{% if halves == 1 %}
+shared f16vec4 weight_tile[{{ row_groups }} * 16 * W_STRIDE];
+{% endif %}
+{# else the weights take the keys' place: a barrier has made those free #}
 shared float factor_tile[{{ row_groups * halves }} * 16];
 #define HALF_MATRIX(USE) coopmat<float16_t, gl_ScopeSubgroup, 16, 16, USE>
 #define SUM_MATRIX coopmat<float, gl_ScopeSubgroup, 16, 16, gl_MatrixUseAccumulator>
@@ -65,14 +69,16 @@ void main() {
     const uint part = gl_SubgroupID % HALVES;
     const uint row = gl_SubgroupInvocationID / 2;  // two lanes do a row's softmax
     const uint side = gl_SubgroupInvocationID % 2;
-    const uint my_scores = group * S_STRIDE;
+    const uint my_scores = gl_SubgroupID * 16 * S_STRIDE;
     const uint my_weights = gl_SubgroupID * 16 * W_STRIDE;
     const uint my_factors = gl_SubgroupID * 16;
-    HALF_MATRIX(gl_MatrixUseA) q[HEAD_TILES];
+    HALF_MATRIX(gl_MatrixUseA) q[PART_TILES];
     SUM_MATRIX sum[PART_TILES];
-    [[unroll]] for (uint t = 0; t < HEAD_TILES; ++t)
-        coopMatLoad(q[t], q_chunk, (gl_WorkGroupID.y * CHUNK + tile.row + group) * HEAD_QUADS + 4 * t, HEAD_QUADS, gl_CooperativeMatrixLayoutRowMajor);
-    [[unroll]] for (uint t = 0; t < PART_TILES; ++t) sum[t] = SUM_MATRIX(0.0);
+    const uint q_at = (gl_WorkGroupID.y * CHUNK + tile.row + group) * HEAD_QUADS + part * PART_TILES * 4;
+    [[unroll]] for (uint t = 0; t < PART_TILES; ++t) {
+        coopMatLoad(q[t], q_chunk, q_at + 4 * t, HEAD_QUADS, gl_CooperativeMatrixLayoutRowMajor);
+        sum[t] = SUM_MATRIX(0.0);
+    }
     float top = NONE;
     float total = 0.0;  // of this lane's keys
 
@@ -80,19 +86,22 @@ void main() {
         barrier();
         load_keys(tile, block);
         barrier();
-        [[unroll]] for (uint j = 0; j < KEY_TILES / HALVES; ++j) {
-            const uint key_tile = part * (KEY_TILES / HALVES) + j;
+        [[unroll]] for (uint j = 0; j < KEY_TILES; ++j) {
             SUM_MATRIX score = SUM_MATRIX(0.0);
-            [[unroll]] for (uint t = 0; t < HEAD_TILES; ++t) {
+            [[unroll]] for (uint t = 0; t < PART_TILES; ++t) {
                 HALF_MATRIX(gl_MatrixUseB) k;
-                coopMatLoad(k, k_tile, key_tile * 16 * K_STRIDE + 4 * t, K_STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
+                coopMatLoad(k, k_tile, j * 16 * K_STRIDE + 4 * (part * PART_TILES + t), K_STRIDE, gl_CooperativeMatrixLayoutColumnMajor);
                 score = coopMatMulAdd(q[t], k, score);
             }
-            coopMatStore(score, score_tile, my_scores + 4 * key_tile, S_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+            coopMatStore(score, score_tile, my_scores + 4 * j, S_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
         }
         {{ "barrier" if halves > 1 else "subgroupBarrier" }}();
         vec4 score[KEYS / 8];
-        [[unroll]] for (uint j = 0; j < KEYS / 8; ++j) score[j] = score_tile[my_scores + row * S_STRIDE + side * (KEYS / 8) + j];
+        [[unroll]] for (uint j = 0; j < KEYS / 8; ++j) {
+            score[j] = vec4(0.0);
+            [[unroll]] for (uint h = 0; h < HALVES; ++h)
+                score[j] += score_tile[((group * HALVES + 16 * h) + row) * S_STRIDE + side * (KEYS / 8) + j];
+        }
         if (!whole_block(tile, block)) {
             [[unroll]] for (uint j = 0; j < KEYS / 8; ++j)
                 [[unroll]] for (uint c = 0; c < 4; ++c)
@@ -107,7 +116,7 @@ void main() {
         [[unroll]] for (uint j = 0; j < KEYS / 8; ++j) {
             const vec4 weight = mix(exp2(score[j] - next), vec4(0.0), equal(score[j], vec4(NONE)));
             total += dot(weight, vec4(1.0));
-            weight_tile[my_weights + row * W_STRIDE + side * (KEYS / 8) + j] = f16vec4(weight);
+            {{ weight_tile }}[my_weights + row * W_STRIDE + side * (KEYS / 8) + j] = f16vec4(weight);
         }
         if (side == 0) factor_tile[my_factors + row] = factor;
         subgroupBarrier();
@@ -119,7 +128,7 @@ void main() {
         }
         HALF_MATRIX(gl_MatrixUseA) weights[KEY_TILES];
         [[unroll]] for (uint j = 0; j < KEY_TILES; ++j)
-            coopMatLoad(weights[j], weight_tile, my_weights + 4 * j, W_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+            coopMatLoad(weights[j], {{ weight_tile }}, my_weights + 4 * j, W_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
         [[unroll]] for (uint t = 0; t < PART_TILES; ++t) {
             [[unroll]] for (uint j = 0; j < KEY_TILES; ++j) {
                 HALF_MATRIX(gl_MatrixUseB) v;
@@ -132,14 +141,13 @@ void main() {
     const float whole = subgroupClusteredAdd(total, 2);
     const uint out_row = tile.row + group + row;
     const uint out_at = out_row * OUT_QUADS + gl_WorkGroupID.y * HEAD_QUADS + part * PART_TILES * 4 + side * 2;
-    const uint stage = my_scores + part * 4;
     barrier();  // the other part is done with the scores
     [[unroll]] for (uint t = 0; t < PART_TILES; ++t) {
-        coopMatStore(sum[t], score_tile, stage, S_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
+        coopMatStore(sum[t], score_tile, my_scores, S_STRIDE, gl_CooperativeMatrixLayoutRowMajor);
         subgroupBarrier();
         if (out_row < params.rows) {
-            out_halves[out_at + 4 * t] = f16vec4(score_tile[stage + row * S_STRIDE + side * 2] / whole);
-            out_halves[out_at + 4 * t + 1] = f16vec4(score_tile[stage + row * S_STRIDE + side * 2 + 1] / whole);
+            out_halves[out_at + 4 * t] = f16vec4(score_tile[my_scores + row * S_STRIDE + side * 2] / whole);
+            out_halves[out_at + 4 * t + 1] = f16vec4(score_tile[my_scores + row * S_STRIDE + side * 2 + 1] / whole);
         }
         subgroupBarrier();
     }

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 import numpy as np
-from kernelrt.params import Params
 
 from kernelc.kernels import attn_prefill
 from kernelc.kernels.attn_prefill import Coopmat, Plain
 from kernelc.quant import padded
 from kernelc.target import TargetSpec
+from kernelrt.params import Params
 from tests.kernels.case import Case
 from tests.kernels.cases.qk_rope import by_head
 from tests.kernels.harness import fresh_seed

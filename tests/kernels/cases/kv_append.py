@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import numpy as np
-from kernelrt.params import Params
 
 from kernelc.kernels import kv_append
 from kernelc.target import TargetSpec
+from kernelrt.params import Params
 from tests.kernels.case import Case
 from tests.kernels.cases.qk_rope import by_head
 from tests.kernels.harness import fresh_seed
@@ -41,7 +41,12 @@ def case(shape: HeadShape, capacity: int, rows: int, start: int, bucket: int, ch
     return Case(
         f"kv_append.{shape}.c{capacity}.{rows}of{bucket}.at{start}.w{workgroup}",
         kv_append.spec(
-            layer="local", capacity=capacity, chunk=chunk, kv_heads=shape.kv_heads, head_dim=shape.head_dim, workgroup=workgroup
+            layer="local",
+            capacity=capacity,
+            chunk=chunk,
+            kv_heads=shape.kv_heads,
+            head_dim=shape.head_dim,
+            workgroup=workgroup,
         ),
         {f"{name}_chunk": by_head(heads, chunk) for name, heads in fresh.items()},
         expected,

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import numpy as np
-from kernelrt.params import Params
 
 from kernelc.kernels import qk_rope
 from kernelc.target import TargetSpec
+from kernelrt.params import Params
 from tests.kernels.case import Case
 from tests.kernels.harness import fresh_seed
 from tests.kernels.heads import BIG, EPS, FOUR, ODD, TINY, HeadShape, norm_weight, normal

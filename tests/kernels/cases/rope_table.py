@@ -3,15 +3,20 @@
 from collections.abc import Iterator
 
 import numpy as np
-from kernelrt.params import Params
 
 from kernelc.kernels import rope_table
 from kernelc.target import TargetSpec
+from kernelrt.params import Params
 from tests.kernels.case import Case
 from tests.oracle.rope_table import rope_table as oracle
 
 # head_dim, theta, scale, positions
-SHAPES = ((40, 10_000.0, 1.0, 77), (32, 1_000_000.0, 8.0, 1024), (256, 10_000.0, 1.0, 1000), (16, 1_000_000.0, 8.0, 131072))
+SHAPES = (
+    (40, 10_000.0, 1.0, 77),
+    (32, 1_000_000.0, 8.0, 1024),
+    (256, 10_000.0, 1.0, 1000),
+    (16, 1_000_000.0, 8.0, 131072),
+)
 
 
 def cases(target: TargetSpec) -> Iterator[Case]:
