@@ -1,4 +1,7 @@
-"""The action key: the SHA-256 of all that the compiled kernel depends on, and of nothing else (no time, host, path or order)."""
+"""The action key: the SHA-256 of all that a compiled kernel depends on, and of nothing else.
+
+No time, no host, no path and no order goes into it.
+"""
 
 import hashlib
 from collections.abc import Mapping

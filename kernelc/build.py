@@ -1,4 +1,4 @@
-"""Runs a plan: what is in the store is taken from it, the rest is compiled in parallel, and all of it becomes a bundle."""
+"""Runs a plan: takes what is in the store, compiles the rest in parallel, and makes a bundle of it all."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,11 +9,12 @@ from typing import Protocol
 from kernelc import history
 from kernelc.action import Action, action
 from kernelc.assemble import entry_of
+from kernelc.entry import DamagedEntryError
 from kernelc.errors import StoreError
 from kernelc.failure import Failure, render_failure
 from kernelc.obtain import Request, obtain_all
 from kernelc.render import render
-from kernelc.store import DamagedEntryError, Store
+from kernelc.store import Store
 from kernelrt import bundle
 from kernelrt.abi import KernelEntry
 from kernelrt.errors import BundleWriteError, ManifestError

@@ -34,11 +34,11 @@ for verb in (doctor, estimate, version):
 
 
 class Interrupted(BaseException):
-    """Ctrl-C or SIGTERM. Not a KeyboardInterrupt, for which the command line library has a message and exit code of its own."""
+    """Ctrl-C or SIGTERM. Not a KeyboardInterrupt: for that, typer has a message and an exit code of its own."""
 
 
 def main() -> None:
-    """Runs `kernelc`; an error of the user's, the tools' or the disk's is one line on stderr and a documented exit code."""
+    """Runs `kernelc`. An error of the user, the tools or the disk is one line on stderr and a documented exit code."""
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:

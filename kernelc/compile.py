@@ -23,15 +23,7 @@ def compile_entry(act: Action, target: TargetSpec, tools: Toolset) -> dict[str, 
     spirv = to_spirv(spec, act.source, tools)
     spirv_val.validate(spirv, spec.name, tools.loaded_validator)
     check_features(spec, check_abi(spec, spirv))
-    analysis: dict[str, object]
-    if target.offline_compiler is None:
-        analysis, evidence = {"missing": "the target has no offline compiler"}, "validated"
-    elif tools.offline is None:
-        analysis, evidence = {"missing": f"{target.offline_compiler} was not there at build time"}, "validated"
-    else:
-        stats = to_isa(spec, spirv, tools).stats
-        _check_spills(spec, stats, target)
-        analysis, evidence = {"compiler": target.offline_compiler, **asdict(stats)}, "compiled"
+    analysis, evidence = _analysis(spec, spirv, target, tools)
     meta = canonical({"analysis": analysis, "evidence": evidence})
     return {SPIRV: spirv, META: meta, SOURCE: act.source.encode()}
 
@@ -45,6 +37,17 @@ def to_isa(spec: KernelSpec, spirv: bytes, tools: Toolset) -> Isa:
     """The kernel's machine code with its specialization constants at their values. CompileError, ToolError."""
     constants = {0: spec.workgroup} | {i: constant.value for i, constant in enumerate(spec.constants, 1)}
     return tools.loaded_offline.compile(spirv, spec.name, len(spec.bindings), constants, spec.subgroup)
+
+
+def _analysis(spec: KernelSpec, spirv: bytes, target: TargetSpec, tools: Toolset) -> tuple[dict[str, object], str]:
+    """What the target's own compiler says, and the evidence level that follows."""
+    if target.offline_compiler is None:
+        return {"missing": "the target has no offline compiler"}, "validated"
+    if tools.offline is None:
+        return {"missing": f"{target.offline_compiler} was not there at build time"}, "validated"
+    stats = to_isa(spec, spirv, tools).stats
+    _check_spills(spec, stats, target)
+    return {"compiler": target.offline_compiler, **asdict(stats)}, "compiled"
 
 
 def _check_spills(spec: KernelSpec, stats: IsaStats, target: TargetSpec) -> None:

@@ -7,9 +7,10 @@ from kernelc import history
 from kernelc.action import Action
 from kernelc.assemble import SOURCE
 from kernelc.build import actions_of
+from kernelc.entry import DamagedEntryError
 from kernelc.errors import KernelcError, StoreError
 from kernelc.obtain import Request
-from kernelc.store import DamagedEntryError, Store
+from kernelc.store import Store
 from kernelrt.errors import ManifestError
 
 
@@ -24,7 +25,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`previous`: the key of the last build, None where there was none. `source`: a diff, where the old source is still there."""
+    """`previous`: the key of the last build, None where there was none. `source`: a diff, if the old one is there."""
 
     kernel: str
     key: str

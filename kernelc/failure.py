@@ -13,7 +13,8 @@ from kernelc.kernel import KernelSpec
 class Failure:
     """Which kernel, its template, the line (0: unknown) with its text, and what the tool said.
 
-    The line is one of the rendered source (`kernelc show KERNEL --emit glsl`), or of the template where rendering failed.
+    The line is one of the rendered source (`kernelc show KERNEL --emit glsl`), or of the template where rendering
+    failed.
     """
 
     kernel: str

@@ -19,7 +19,7 @@ class Record:
 
 
 def read(store: Store, model: str, target: str) -> dict[str, Record]:
-    """The records of a model and target by kernel; empty where there is none, ManifestError where the file was damaged."""
+    """The records of a model and target by kernel; empty where there is none. ManifestError where one was damaged."""
     path = _path(store, model, target)
     with store.guarded():
         if not path.is_file():

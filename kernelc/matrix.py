@@ -70,16 +70,18 @@ class Matvec:
         return (self.columns, self.rows, self.rows_per_workgroup, self.workgroup)
 
     @staticmethod
-    def tuned(target: TargetSpec, matrix: Matrix, columns: int, dot: bool, rows_per_workgroup: int = 0) -> "Matvec":
-        tune = target.tune
-        rows = tune.get("matvec_rows", 4) // (2 if matrix.gated or columns > 1 else 1)
-        return Matvec(
-            columns,
-            dot,
-            max(1, rows // (2 if matrix.gated and columns > 1 else 1)),
-            rows_per_workgroup or tune.get("matvec_rows_per_workgroup", 64),
-            tune.get("matvec_workgroup", 256),
-        )
+    def tuned(target: TargetSpec, matrix: Matrix, columns: int, dot: bool) -> "Matvec":
+        """The cut of a target: `<family>_workgroup`, `<family>_rows` and `<family>_rows_per_workgroup` of its [tune] table, with
+        `_b8` behind them for more than one column; else one pass of four rows a subgroup, fewer where accumulators are many."""
+
+        def tuned(what: str, default: int) -> int:
+            return target.tune.get(f"{matrix.family}_{what}{'_b8' if columns > 1 else ''}", default)
+
+        workgroup = tuned("workgroup", 256)
+        rows = tuned("rows", max(1, 4 // matrix.matrices // (2 if columns > 1 else 1)))
+        one_pass = workgroup // (target.subgroup or 32) * rows
+        # A gated product that leaves as int8 needs whole blocks.
+        return Matvec(columns, dot, rows, tuned("rows_per_workgroup", ceil_div(one_pass, BLOCK) * BLOCK), workgroup)
 
 
 def norm_bindings(width: int) -> list[Binding]:

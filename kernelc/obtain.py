@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernelc.action import Action
+from kernelc.entry import DamagedEntryError
 from kernelc.errors import KernelcError
 from kernelc.failure import Failure
 from kernelc.kernel import KernelSpec
 from kernelc.render import template_dir
-from kernelc.store import DamagedEntryError, Store
+from kernelc.store import Store
 from kernelc.target import TargetSpec
 from kernelc.toolset import Toolset
 

@@ -1,9 +1,9 @@
 """Worker processes that survive each other's death.
 
-NOTES: a native compiler may crash on a shader, or be killed for memory; the kernel it was on must be named and the others
-go on. `concurrent.futures` breaks its whole pool then, hence this. Workers are forked, so tasks and function need no
-pickling and a worker starts in milliseconds; the parent must have loaded no driver and started no thread. They ignore
-Ctrl-C, which the parent turns into their end, and die with the parent.
+NOTES: a native compiler may crash on a shader, or be killed for memory; the kernel it was on must be named and the
+others go on. `concurrent.futures` breaks its whole pool then, hence this. Workers are forked, so tasks and function
+need no pickling and a worker starts in milliseconds; the parent must have loaded no driver and started no thread. They
+ignore Ctrl-C, which the parent turns into their end, and die with the parent.
 """
 
 import ctypes

@@ -1,18 +1,17 @@
 """The store of compiled kernels: an entry is the set of files that one action (kernelc/action.py) gave, under its key.
 
-    <root>/entries/<3 digits>/<key>/     entry.json (size and SHA-256 of each file, sealed) and the files
-    <root>/history/  <root>/tools/       the key parts of the last build of each kernel (kernelc/history.py); tools' hashes
-    <root>/quarantine/  <root>/tmp/      what failed its check; what is being written
+    <root>/entries/<3 digits>/<key>/   the files, and entry.json about them (kernelc/entry.py)
+    <root>/history/                    the key parts of the last build of each kernel (kernelc/history.py)
+    <root>/tools/                      the tools' hashes (kernelc/toolchain/identity.py)
+    <root>/tmp/  <root>/quarantine/    what is being written; what failed its check
 
-NOTES: an entry is written into tmp/, fsynced and renamed whole, so a reader sees all of it or nothing, and checks every byte
-of it. Locks are flocks on the folders themselves: the kernel drops them when a process dies and no lock file is left. A
-build holds the root shared and `gc` holds it alone, so that whatever `gc` finds in tmp/ belongs to the dead; the entry's
-prefix folder is held while an entry is compiled, so that many builds compile it once. A reader needs no lock and no
-right to write.
+NOTES: an entry is written into tmp/, fsynced and renamed whole, so a reader sees all of it or nothing, and checks every
+byte of it. Locks are flocks on the folders themselves: the kernel drops them when a process dies and no lock file is
+left. A build holds the root shared and `gc` holds it alone, so that whatever `gc` finds in tmp/ belongs to the dead;
+the entry's prefix folder is held while an entry is compiled, so that many builds compile it once. A reader needs no
+lock and no right to write.
 """
 
-import errno
-import hashlib
 import os
 import shutil
 import time
@@ -22,21 +21,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from kernelc.disk import advice
+from kernelc.entry import ENTRY, DamagedEntryError, check, describe
 from kernelc.errors import StoreError
 from kernelrt.atomic import locked, sync_dir, write_tree
-from kernelrt.errors import ManifestError
-from kernelrt.jsonio import Node, parse
-from kernelrt.manifest import seal
 
-ENTRY = "entry.json"
 _PREFIX = 3  # digits of the key in the folder that is locked: 4096 stripes
 _DAY = 86400.0
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_DENIED = (errno.EACCES, errno.EPERM)
-
-
-class DamagedEntryError(Exception):
-    """An entry that is there and fails its check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +78,7 @@ class Store:
         try:
             yield
         except OSError as e:
-            raise StoreError(f"store {self.root}: {_advice(e)}") from e
+            raise StoreError(f"store {self.root}: {advice(e)}") from e
 
     @contextmanager
     def in_use(self) -> Generator[None]:
@@ -151,24 +142,23 @@ class Store:
         except FileNotFoundError:
             return None
         except OSError as e:
-            raise StoreError(f"store {self.root}: {_advice(e)}") from e
+            raise StoreError(f"store {self.root}: {advice(e)}") from e
         with self.guarded():
             try:
                 files = {name: (folder / name).read_bytes() for name in names}
             except (FileNotFoundError, IsADirectoryError) as e:
                 raise DamagedEntryError(f"{e.filename}: {e.strerror}") from None
-        _check(key, files)
+        check(key, files)
         if self.writable:
             self._touch(folder)
         return {name: data for name, data in files.items() if name != ENTRY}
 
     def put(self, key: str, files: Mapping[str, bytes]) -> None:
         """Stores an entry, whole. The caller holds `claim(key)` and has seen that there is none."""
-        sizes = {n: {"size": len(d), "sha256": hashlib.sha256(d).hexdigest()} for n, d in files.items()}
         fresh = self._tmp / uuid.uuid4().hex
         with self.guarded():
             try:
-                write_tree(fresh, {**files, ENTRY: seal({"key": key, "files": sizes})})
+                write_tree(fresh, {**files, ENTRY: describe(key, files)})
                 os.rename(fresh, self._path(key))
                 sync_dir(self._path(key).parent)
             finally:
@@ -235,36 +225,3 @@ class Store:
         with self.guarded():
             if time.time() - folder.stat().st_mtime > _DAY:
                 os.utime(folder)
-
-
-def _check(key: str, files: Mapping[str, bytes]) -> None:
-    if ENTRY not in files:
-        raise DamagedEntryError(f"{ENTRY} is missing")
-    try:
-        root = Node(parse(files[ENTRY], ENTRY), ENTRY)
-        if seal(root.plain()) != files[ENTRY]:
-            raise DamagedEntryError(f"{ENTRY} was altered")
-        fields = root.members("key", "files", "digest")
-        if fields["key"].text() != key:
-            raise DamagedEntryError(f"{ENTRY} is that of {fields['key'].text()}")
-        listed = {name: node.members("size", "sha256") for name, node in fields["files"].members().items()}
-        if listed.keys() != files.keys() - {ENTRY}:
-            raise DamagedEntryError("files " + ", ".join(sorted(listed.keys() ^ (files.keys() - {ENTRY}))) + " differ")
-        for name, said in listed.items():
-            if hashlib.sha256(files[name]).hexdigest() != said["sha256"].text():
-                raise DamagedEntryError(f"{name} was altered")
-    except (ManifestError, ValueError) as e:
-        raise DamagedEntryError(str(e)) from None
-
-
-def _advice(e: OSError) -> str:
-    where = f" ({e.filename})" if e.filename else ""
-    if e.errno in _FULL:
-        return f"the disk is full{where}; free some space, or give another place with --store"
-    if e.errno == errno.EROFS:
-        return f"read-only{where}; give a writable place with --store"
-    if e.errno in _DENIED:
-        return f"permission denied{where}; give a place of your own with --store"
-    if e.errno in (errno.ENOTDIR, errno.EEXIST):
-        return f"a file is where a folder should be{where}; move it, or give another place with --store"
-    return f"{e.strerror}{where}; give another place with --store"

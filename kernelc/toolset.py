@@ -16,8 +16,8 @@ from kernelc.toolchain.radv_driver import Driver
 class Toolset:
     """The tools chosen; each is loaded at its first use, in the process that uses it.
 
-    `identities` (name -> what it is, as JSON values; None for one that is missing) goes into key and manifest; `offline` is
-    the driver of the target's offline compiler, or None; `notes` say what is not as it should be.
+    `identities` (name -> what it is, as JSON values; None for one that is missing) goes into key and manifest;
+    `offline` is the driver of the target's offline compiler, or None; `notes` say what is not as it should be.
     """
 
     compiler: Choice
@@ -45,7 +45,8 @@ class Toolset:
 def choose(target: TargetSpec, memo: Memo) -> Toolset:
     """The tools for a target. With a filled memo nothing is loaded and nothing run. ToolError where one is missing.
 
-    The offline compiler may be missing: kernels are then validated and not compiled for the device, and the manifest says so.
+    The offline compiler may be missing: kernels are then validated and not compiled for the device, and the manifest
+    says so.
     """
     compiler, validator = glslang.choose(memo), spirv_val.choose(memo)
     identities: dict[str, object] = {

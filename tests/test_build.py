@@ -219,7 +219,6 @@ def test_a_build_with_nothing_to_do_loads_no_compiler_and_no_driver(tmp_path: Pa
         f"loaded = [name for name in {heavy!r} if name in sys.modules]\n"
         "assert not loaded, loaded\n"
     )
-    # The identities are remembered by the caller in a real build; here they are asked for, which may probe the tools once.
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=_root())
     assert done.returncode == 0, done.stderr
 

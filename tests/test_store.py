@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from kernelc import history
+from kernelc.entry import DamagedEntryError
 from kernelc.errors import StoreError
-from kernelc.store import DamagedEntryError, Store, default_root
+from kernelc.store import Store, default_root
 from kernelrt.errors import ManifestError
 
 KEY, OTHER = "a" * 64, "b" * 64

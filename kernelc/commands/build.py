@@ -26,7 +26,9 @@ def build(
     only: Annotated[
         str | None, typer.Option(metavar="PATTERN", help="Only kernels of matching names, into the store; no bundle.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option("-j", "--jobs", metavar="N", min=1, help="Processes. [default: cores]")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("-j", "--jobs", metavar="N", min=1, help="Processes. [default: cores]")
+    ] = None,
     store: o.StoreAt = None,
     json: o.Json = False,
 ) -> None:

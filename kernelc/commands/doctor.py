@@ -4,7 +4,10 @@ from kernelc.commands import options as o
 
 
 def doctor(json: o.Json = False) -> None:
-    """Each tool and device: where, which version, which features, and what its absence costs. Exit code 3 if kernels cannot be built."""
+    """Each tool and device: where, which version and features, what its absence costs.
+
+    Exit code 3 if kernels cannot be built.
+    """
     from dataclasses import asdict
 
     import typer

@@ -33,7 +33,10 @@ def show(
     batch: o.Batch = o.BATCH,
     json: o.Json = False,
 ) -> None:
-    """Print one kernel at a stage of its way. Compiles afresh, so a kernel that fails the build can be looked at too."""
+    """Print one kernel at a stage of its way.
+
+    Compiles afresh, so that a kernel that fails the build can be looked at too.
+    """
     from kernelc.commands.inputs import inputs
     from kernelc.commands.output import write_bytes
     from kernelc.show import abi_json, abi_text, rendered

@@ -1,16 +1,16 @@
-"""attn_decode: attention of a decode step, whole: QK-norm, RoPE, KV append, split-KV flash attention, merge of the splits.
+"""attn_decode: attention of a decode step, whole: QK-norm, RoPE, KV append, split-KV flash attention, merge.
 
 For each row (a sequence with its position p and cache slot) and query head h, with kv head h // (heads / kv_heads):
 
     q = rope(rmsnorm(q) * q_norm, p) / sqrt(query_scale_dim);  k = rope(rmsnorm(k) * k_norm, p)
     out = softmax(q K^T) V over the keys at positions max(0, p - capacity + 1) .. p
 
-qkv f32 [rows, (heads + 2 kv_heads) head_dim]; caches f16 [slots, kv_heads, capacity, head_dim], position p at entry p % capacity. A
-local layer's cache is a ring of min(window, seq) entries, a global layer's holds `seq`: the capacity alone is the difference.
-The new key and value come from qkv, never from the cache: the entry they overwrite is the one that leaves the window, and no
-workgroup of the dispatch reads it. A workgroup takes one kv head and one split of the keys; the last one of a row and kv head to
-arrive merges the splits' partial results, so that the output is final. `arrived` must be zero before the first dispatch and is zero
-after each.
+qkv f32 [rows, (heads + 2 kv_heads) head_dim]; caches f16 [slots, kv_heads, capacity, head_dim], position p at entry
+p % capacity. A local layer's cache is a ring of min(window, seq) entries, a global layer's holds `seq`: the
+capacity alone is the difference. The new key and value come from qkv, never from the cache: the entry they
+overwrite is the one that leaves the window, and no workgroup of the dispatch reads it. A workgroup takes one kv
+head and one split of the keys; the last one of a row and kv head to arrive merges the splits' partial results, so
+that the output is final. `arrived` must be zero before the first dispatch and is zero after each.
 """
 
 from collections.abc import Iterator
@@ -49,14 +49,15 @@ def spec(
 ) -> KernelSpec:
     """One kernel.
 
-    `out` is rows_f16, lanes_f32 or lanes_q8 (head_dim in whole blocks of 32); `quant` gives the reader's unit in the lanes layouts.
-    `splits` is the most that the keys are cut into; at run time as many are used as give each `split_keys` keys and the device
-    about `workgroups` workgroups. `lanes` share a key (8, or up to the least subgroup size), `unroll` keys are in flight in each.
-    `positions` is the length of the RoPE table, the capacity where not given.
+    `out` is rows_f16, lanes_f32 or lanes_q8 (head_dim in whole blocks of 32); `quant` gives the reader's unit in the
+    lanes layouts. `splits` is the most that the keys are cut into; at run time as many are used as give each
+    `split_keys` keys and the device about `workgroups` workgroups. `lanes` share a key (8, or up to the least subgroup
+    size), `unroll` keys are in flight in each. `merge_slots` subgroups merge their sums at once. `positions` is the
+    length of the RoPE table, the capacity where not given.
     """
     if out == "lanes_q8" and (head_dim % BLOCK or not QUANTS[quant].scaled):
         raise ValueError(
-            f"attn_decode: lanes_q8 needs heads in whole blocks of {BLOCK} and scaled weights, not {head_dim} and {quant}"
+            f"attn_decode: lanes_q8 is for heads in whole blocks of {BLOCK} and scaled weights, not {head_dim}, {quant}"
         )
     group, width, wide = heads // kv_heads, heads * head_dim, padded(heads * head_dim)
     cache = ("slots", kv_heads, capacity, head_dim // 8)

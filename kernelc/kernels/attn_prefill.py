@@ -1,12 +1,13 @@
 """attn_prefill: flash attention of a prefill chunk, causal and windowed.
 
-    out[r][h] = softmax2(q_chunk[h][r] K^T) V over the keys at positions max(0, p - window + 1) .. p,  p = params.start + r
+    out[r][h] = softmax2(q_chunk[h][r] K^T) V,  keys at positions max(0, p - window + 1) .. p,  p = params.start + r
 
-softmax2 is softmax with powers of two (`qk_rope` has put scale and log2(e) into the queries). Keys before params.start come from the
-cache of params.slot (f16 [slots, kv_heads, capacity, head_dim], position p at entry p % capacity), the others from the chunk itself
-(f16 [kv_heads, chunk, head_dim]), so that a ring needs no more than its window, whatever the chunk's length. Query head h uses kv head
-h // (heads / kv_heads). out f16 [rows, padded(heads head_dim)], the tail zero. Blocks of keys that no query of a tile sees are not
-visited. `form` is plain (tiles in shared memory, f32; anywhere) or coopmat (16 x 16 x 16, f16 operands, f32 sums).
+softmax2 is softmax with powers of two (`qk_rope` has put scale and log2(e) into the queries). Keys before
+params.start come from the cache of params.slot (f16 [slots, kv_heads, capacity, head_dim], position p at entry p %
+capacity), the others from the chunk itself (f16 [kv_heads, chunk, head_dim]), so that a ring needs no more than its
+window, whatever the chunk's length. Query head h uses kv head h // (heads / kv_heads). out f16 [rows, padded(heads
+head_dim)], the tail zero. Blocks of keys that no query of a tile sees are not visited. `form` is plain (tiles in
+shared memory, f32; anywhere) or coopmat (16 x 16 x 16, f16 operands, f32 sums).
 """
 
 from collections.abc import Iterator
@@ -20,11 +21,12 @@ from kernelc.quant import padded
 from kernelc.target import TargetSpec
 
 _EDGE = 16  # of a cooperative matrix
+_LANES = 32  # of the subgroups that share the softmax of its rows, two lanes a row
 
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """Eight lanes share `rows` queries; `keys` of the cache are in shared memory at a time. `workgroup` is in threads."""
+    """Eight lanes share `rows` queries; `keys` keys are in shared memory at a time. `workgroup` is in threads."""
 
     rows: int
     keys: int
@@ -35,7 +37,9 @@ class Plain:
         return self.workgroup // 8 * self.rows
 
     def shared(self, head_dim: int) -> int:
-        """Bytes of shared memory: queries, keys and values as halves, weights as floats, each row padded against bank conflicts."""
+        """Bytes of shared memory: queries, keys and values as halves, weights as floats, each row padded against
+        bank conflicts.
+        """
         return (self.queries + 2 * self.keys) * (2 * head_dim + 16) + self.queries * 4 * (self.keys + 4)
 
     @staticmethod
@@ -50,12 +54,15 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Coopmat:
-    """`row_groups` of 16 queries; `halves` subgroups share a row group, each with its part of the head."""
+    """`row_groups` of 16 queries; `halves` subgroups share a row group, each with its part of the head.
+
+    `ahead` loads the next block of keys during this one's computation, where there are registers for it.
+    """
 
     row_groups: int
     halves: int
+    ahead: bool = True
     keys: int = 32
-    subgroup: int = 32
 
     @property
     def queries(self) -> int:
@@ -63,14 +70,25 @@ class Coopmat:
 
     @property
     def workgroup(self) -> int:
-        return self.row_groups * self.halves * self.subgroup
+        return self.row_groups * self.halves * _LANES
 
     @staticmethod
-    def tuned(target: TargetSpec, head_dim: int) -> "Coopmat":
-        """Above 128 elements the accumulators of a whole head leave no registers, so two subgroups share it."""
-        if head_dim > 128 and head_dim % (2 * _EDGE) == 0:
-            return Coopmat(2, 2, subgroup=target.subgroup)
-        return Coopmat(4 if head_dim <= 128 else 2, 1, subgroup=target.subgroup)
+    def tuned(target: TargetSpec, head_dim: int) -> "Coopmat | None":
+        """The cut for a head; None where target or head do not fit cooperative matrices.
+
+        Above 128 elements the accumulators of a whole head leave no registers, so two subgroups share it.
+        """
+        if "coopmat_f16" not in target.features or target.subgroup != _LANES:
+            return None
+        if head_dim <= 128:
+            return Coopmat(4, 1) if head_dim % _EDGE == 0 else None
+        return Coopmat(2, 2, ahead=False) if head_dim % (2 * _EDGE) == 0 else None
+
+
+def forms(target: TargetSpec, head_dim: int) -> tuple[Plain | Coopmat, ...]:
+    """The forms that a target has for heads of `head_dim`; plain always."""
+    matrices = Coopmat.tuned(target, head_dim)
+    return (Plain.tuned(target, head_dim), *([matrices] if matrices else []))
 
 
 def spec(
@@ -95,8 +113,14 @@ def spec(
     width, wide = heads * head_dim, padded(heads * head_dim)
     units = head_dim // 8
     cache = ("slots", kv_heads, capacity, units)
-    forms: dict[str, Value] = (
-        {"row_groups": cut.row_groups, "halves": cut.halves, "subgroup": cut.subgroup, "operand": "f16"}
+    cuts: dict[str, Value] = (
+        {
+            "row_groups": cut.row_groups,
+            "halves": cut.halves,
+            "ahead": cut.ahead,
+            "subgroup": _LANES,
+            "operand": "f16",
+        }
         if isinstance(cut, Coopmat)
         else {"lane_rows": cut.rows}
     )
@@ -116,7 +140,7 @@ def spec(
                 "padded": wide,
                 "queries": cut.queries,
                 "keys": cut.keys,
-                **forms,
+                **cuts,
             }
         ),
         bindings=(
@@ -141,16 +165,14 @@ def spec(
             2 * chunk * wide,
         ),
         requires=("float16", "storage16", "subgroup", *(("coopmat_f16", "memory_model") if form == "coopmat" else ())),
-        subgroup=cut.subgroup if isinstance(cut, Coopmat) else 0,
+        subgroup=_LANES if isinstance(cut, Coopmat) else 0,
         tags=frozen({"role": "prefill", "layer": layer, "seq": capacity, "chunk": chunk, "form": form}),
     )
 
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     """A kernel per cache capacity and chunk length that meet: plain, and with cooperative matrices where they fit."""
-    cuts: list[Plain | Coopmat] = [Plain.tuned(target, model.head_dim)]
-    if "coopmat_f16" in target.features and target.subgroup and model.head_dim % _EDGE == 0:
-        cuts.append(Coopmat.tuned(target, model.head_dim))
+    cuts = forms(target, model.head_dim)
     for layer, capacity, chunk in caches_and_chunks(model, target, buckets):
         for cut in cuts:
             yield spec(

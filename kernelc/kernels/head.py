@@ -29,13 +29,12 @@ def spec(matrix: Matrix, cut: Matvec | Tiles, *, norm_eps: float, rows: int = 1,
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     matrix = Matrix("head", model.vocab, model.hidden, buckets.quant)
-    per_workgroup = target.tune.get("head_rows_per_workgroup", 512)  # large: each workgroup repeats the norm prologue
     yield from forms(
         target,
         matrix,
         buckets,
         lambda columns, dot: spec(
-            matrix, Matvec.tuned(target, matrix, columns, dot, per_workgroup), norm_eps=model.norm_eps
+            matrix, Matvec.tuned(target, matrix, columns, dot), norm_eps=model.norm_eps
         ),
         lambda cut, rows, role: spec(matrix, cut, norm_eps=model.norm_eps, rows=rows, role=role),
         prefill=False,

@@ -2,8 +2,9 @@
 
     cache[params.slot][h][(start + r) % capacity] = chunk[h][r]    for the last min(rows, capacity) rows r, K and V
 
-chunk f16 [kv_heads, chunk, head_dim], caches f16 [slots, kv_heads, capacity, head_dim]. Attention of the chunk reads its new keys from
-the chunk and the old ones from the cache, so a ring needs no more than its window and is overwritten only afterwards.
+chunk f16 [kv_heads, chunk, head_dim], caches f16 [slots, kv_heads, capacity, head_dim]. Attention of the chunk
+reads its new keys from the chunk and the old ones from the cache, so a ring needs no more than its window and is
+overwritten only afterwards.
 """
 
 from collections.abc import Iterator

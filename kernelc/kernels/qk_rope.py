@@ -1,11 +1,12 @@
 """qk_rope: what stands between the qkv product and prefill attention: QK-norm, RoPE, halves.
 
-    q_chunk[h][r] = rope(rmsnorm(q) * q_norm, start + r) * log2(e) / sqrt(query_scale_dim)     f16 [heads, chunk, head_dim]
-    k_chunk[h][r] = rope(rmsnorm(k) * k_norm, start + r);  v_chunk[h][r] = v                    f16 [kv_heads, chunk, head_dim]
+    q_chunk[h][r] = rope(rmsnorm(q) * q_norm, start + r) * log2(e) / sqrt(query_scale_dim)
+    k_chunk[h][r] = rope(rmsnorm(k) * k_norm, start + r);  v_chunk[h][r] = v
 
-for the rows r of qkv f32 [rows, (heads + 2 kv_heads) head_dim]; row r stands at position `params.start` + r. With log2(e) in the
-queries, attention's softmax is exp2 alone. Heads are apart so that a tile of one head lies together; `chunk` is the scratch's length
-in rows, in whole tiles. Rows from params.rows on are left as they were.
+q_chunk f16 [heads, chunk, head_dim], k_chunk and v_chunk f16 [kv_heads, chunk, head_dim], for the rows r of qkv f32
+[rows, (heads + 2 kv_heads) head_dim]; row r stands at position `params.start` + r. With log2(e) in the queries,
+attention's softmax is exp2 alone. Heads are apart so that a tile of one head lies together; `chunk` is the scratch's
+length in rows, in whole tiles. Rows from params.rows on are left as they were.
 """
 
 from collections.abc import Iterator

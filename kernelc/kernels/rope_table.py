@@ -2,8 +2,8 @@
 
     table f32x2 [positions, head_dim / 2] = (cos, sin) of position * theta^(-2 i / head_dim) / scale
 
-The phase is kept as an integer fraction of a turn: its 64-bit step per position is a constant of the kernel, so a product modulo
-2^64 reduces any position exactly, without fp64 on the device. RoPE pairs are (i, i + head_dim / 2).
+The phase is kept as an integer fraction of a turn: its 64-bit step per position is a constant of the kernel, so a
+product modulo 2^64 reduces any position exactly, without fp64 on the device. RoPE pairs are (i, i + head_dim / 2).
 """
 
 from collections.abc import Iterator

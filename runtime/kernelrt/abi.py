@@ -34,7 +34,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Dim:
-    """One dimension of the dispatch: `count` workgroups, times ceil(`of` / `per`) where `of` names a run-time quantity."""
+    """One dimension of the dispatch: `count` workgroups, times ceil(`of` / `per`) where `of` is a run-time quantity."""
 
     count: int
     of: str | None
@@ -68,8 +68,9 @@ class FileRef:
 class KernelEntry:
     """One kernel of a bundle. `files` maps a role ("spirv") to a file; `tags` is how the runtime finds the kernel.
 
-    `analysis` is what the offline compiler said of it ({"missing": reason} where there was none); `evidence` says how far
-    the kernel was checked at build time: "validated" (SPIR-V is valid, ABI agrees) or "compiled" (for the target's ISA too).
+    `analysis` is what the offline compiler said of it ({"missing": reason} where there was none); `evidence` says how
+    far the kernel was checked at build time: "validated" (SPIR-V is valid, ABI agrees) or "compiled" (for the target's
+    ISA too).
     """
 
     name: str

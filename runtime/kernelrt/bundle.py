@@ -1,7 +1,7 @@
 """Bundles: written here, read here, nowhere else.
 
-A bundle is `manifest.json` and the files it names, as a folder or as one `.kcb` file of the same content. Loading reads and
-checks every byte; what a caller gets was verified, and stays so whatever happens to the disk afterwards.
+A bundle is `manifest.json` and the files it names, as a folder or as one `.kcb` file of the same content. Loading reads
+and checks every byte; what a caller gets was verified, and stays so whatever happens to the disk afterwards.
 """
 
 import hashlib
@@ -79,13 +79,13 @@ def write(path: Path, bundle: Bundle) -> bool:
     """
     path = Path(os.path.realpath(path))
     files = {MANIFEST: encode(bundle.manifest), **bundle.contents}
-    decode(files[MANIFEST])  # what the loader would refuse is not written
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         tidy(path)
+        _refuse_foreign(path)
         if _holds(path, files):
             return False
-        _refuse_foreign(path)
+        decode(files[MANIFEST])  # what the loader would refuse is not written
         if path.suffix == SUFFIX:
             replace_file(path, pack(files))
         else:
@@ -98,11 +98,16 @@ def write(path: Path, bundle: Bundle) -> bool:
 
 
 def _holds(path: Path, files: Mapping[str, bytes]) -> bool:
+    """Whether exactly this is there: the same file, or the same manifest and all that it names intact."""
     try:
-        there = load(path)
-    except BundleError:
+        if path.suffix == SUFFIX:
+            return path.read_bytes() == pack(files)
+        if (path / MANIFEST).read_bytes() != files[MANIFEST]:
+            return False
+        load(path)
+    except (BundleError, FileNotFoundError):
         return False  # nothing there, or something damaged: both are to be replaced
-    return {MANIFEST: encode(there.manifest), **there.contents} == files
+    return True
 
 
 def _refuse_foreign(path: Path) -> None:

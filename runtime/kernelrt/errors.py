@@ -14,7 +14,7 @@ class NotABundleError(BundleError):
 
 
 class ManifestError(BundleError):
-    """The manifest is not the canonical JSON that a build writes: garbage, too large, altered, a field missing or wrong."""
+    """The manifest is not what a build writes: garbage, too large, altered, or with a field missing or wrong."""
 
 
 class SchemaError(BundleError):

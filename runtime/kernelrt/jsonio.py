@@ -1,18 +1,35 @@
 """JSON with one spelling, and reading it without trusting it."""
 
 import json
-from typing import NoReturn, TypeAlias, Union
+from collections.abc import Mapping, Sequence
+from typing import NoReturn, TypeAlias, Union, cast
 
 from kernelrt.errors import ManifestError
 
-Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]  # noqa: UP007  # the name is a text
+Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]  # noqa: UP007
 
 
-def canonical(value: object, indent: int | None = None) -> bytes:
-    """The one spelling of `value` as UTF-8 JSON: keys sorted, no NaN. ValueError or TypeError where JSON has no spelling."""
-    separators = (",", ":") if indent is None else (",", ": ")
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators)
-    return text.encode()
+def canonical(value: object) -> bytes:
+    """The one spelling of `value` as UTF-8 JSON: keys sorted, no NaN.
+
+    ValueError or TypeError where JSON has no spelling for it.
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def canonical_lines(fields: Mapping[str, object]) -> bytes:
+    """The same for an object that people look at: a line for each member, and for each item of a member that is a list.
+
+    (With `indent`, Python's encoder takes twenty times as long.)
+    """
+    lines: list[bytes] = []
+    for key, value in sorted(fields.items()):
+        body = canonical(value)
+        if isinstance(value, list | tuple) and value:
+            items = cast("Sequence[object]", value)
+            body = b"[\n" + b",\n".join(canonical(item) for item in items) + b"\n]"
+        lines.append(canonical(key) + b":" + body)
+    return b"{\n" + b",\n".join(lines) + b"\n}\n"
 
 
 def parse(data: bytes, where: str) -> Json:

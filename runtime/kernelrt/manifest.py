@@ -1,4 +1,7 @@
-"""manifest.json: its fields, as dataclasses and back. Canonical, sealed by its own digest; nothing of time, host or path."""
+"""manifest.json: its fields, as dataclasses and back.
+
+Canonical, sealed by its own digest; nothing of time, host or path.
+"""
 
 import hashlib
 import re
@@ -7,7 +10,7 @@ from typing import Literal, cast
 
 from kernelrt.abi import ABI, Binding, Constant, Dim, FileRef, KernelEntry, Work
 from kernelrt.errors import AbiError, DuplicateError, ManifestError, OutsidePathError, SchemaError
-from kernelrt.jsonio import Node, canonical, parse
+from kernelrt.jsonio import Node, canonical, canonical_lines, parse
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -37,7 +40,7 @@ def seal(fields: dict[str, object]) -> bytes:
     """The bytes of a manifest with these fields: canonical JSON, with the SHA-256 of all else in `digest`."""
     body = {key: value for key, value in fields.items() if key != "digest"}
     digest = hashlib.sha256(canonical(body)).hexdigest()
-    return canonical({**body, "digest": digest}, indent=1) + b"\n"
+    return canonical_lines({**body, "digest": digest})
 
 
 def encode(manifest: Manifest) -> bytes:

@@ -28,4 +28,4 @@ def test_turn_steps_are_the_frequencies(theta: float, scale: float) -> None:
     head_dim = 256
     frequency = theta ** (-2 * np.arange(head_dim // 2) / head_dim) / scale / math.tau
     steps = np.array(turn_steps(head_dim, theta, scale), np.float64) / 2.0**64
-    np.testing.assert_allclose(steps, frequency, rtol=1e-13)
+    np.testing.assert_allclose(steps, frequency, rtol=1e-13, atol=2.0**-63)

@@ -9,8 +9,8 @@ F64 = NDArray[np.float64]
 def attention(q: F64, k: F64, v: F64, visible: NDArray[np.bool_], scale: float) -> F64:
     """softmax(scale q k^T) v over the visible keys.
 
-    q [rows, heads, d]; k, v [keys, kv_heads, d]; visible [rows, keys], at least one key a row. Query head h uses kv head
-    h // (heads / kv_heads). Gives fp64 [rows, heads, d].
+    q [rows, heads, d]; k, v [keys, kv_heads, d]; visible [rows, keys], at least one key a row. Query head h uses kv
+    head h // (heads / kv_heads). Gives fp64 [rows, heads, d].
     """
     group = q.shape[1] // k.shape[1]
     keys, values = np.repeat(k, group, 1), np.repeat(v, group, 1)

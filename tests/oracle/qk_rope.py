@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 
 class Heads(NamedTuple):
@@ -16,7 +17,7 @@ class Heads(NamedTuple):
     v: F64
 
 
-def rms_norm(x: F64, weight: F64, eps: float) -> F64:
+def rms_norm(x: F64, weight: Floats, eps: float) -> F64:
     """x / sqrt(mean(x^2) + eps) * weight over the last axis."""
     return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + eps) * weight
 
@@ -28,7 +29,7 @@ def rotate(x: F64, table: F64) -> F64:
     return np.concatenate([lower * c - upper * s, upper * c + lower * s], -1)
 
 
-def qk_rope(qkv: F64, table: F64, q_norm: F64, k_norm: F64, heads: int, kv_heads: int, eps: float) -> Heads:
+def qk_rope(qkv: Floats, table: F64, q_norm: Floats, k_norm: Floats, heads: int, kv_heads: int, eps: float) -> Heads:
     """qkv [rows, (heads + 2 kv_heads) head_dim] -> the heads, q and k normed and rotated; no softmax scale."""
     head_dim = len(q_norm)
     x = qkv.astype(np.float64).reshape(len(qkv), heads + 2 * kv_heads, head_dim)

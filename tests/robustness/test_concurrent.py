@@ -44,7 +44,7 @@ def test_a_reader_sees_one_bundle_or_the_other(tmp_path: Path) -> None:
     place, one, other = tmp_path / "bundle", sample("a", "b"), sample("a", "c", "d")
     write(place, one)
     program = (
-        "import sys; from pathlib import Path; from kernelrt.bundle import write; from tests.fixtures.bundles import sample\n"
+        "from pathlib import Path; from kernelrt.bundle import write; from tests.fixtures.bundles import sample\n"
         "print(flush=True)\n"
         f"while True: [write(Path({str(place)!r}), s) for s in (sample('a', 'c', 'd'), sample('a', 'b'))]\n"
     )

@@ -20,7 +20,7 @@ _PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 24, 1, 2
 
 
 def obey_modes() -> None:
-    """For a new process: file modes count for root too. (Another user has not the right to give it up, nor the power.)"""
+    """For a new process: file modes count for root too. (Another user cannot give that power up, having none.)"""
     libc = ctypes.CDLL(None)
     libc.prctl(_PR_CAPBSET_DROP, _CAP_DAC_OVERRIDE, 0, 0, 0)
     libc.prctl(_PR_CAPBSET_DROP, _CAP_DAC_READ_SEARCH, 0, 0, 0)

@@ -23,41 +23,60 @@ shared float factor_tile[{{ row_groups * halves }} * 16];
 f16vec4 halves(uint a, uint b) {
     return f16vec4(unpackFloat2x16(a), unpackFloat2x16(b));
 }
-void load_key(Tile tile, uint position, uint unit, out uvec4 k) {
-    if (position < params.start) k = k_cache[cache_at(tile.head, position) + unit];
-    else k = k_chunk[chunk_at(tile.head, position) + unit];
-}
-void load_value(Tile tile, uint position, uint unit, out uvec4 v) {
-    if (position < params.start) v = v_cache[cache_at(tile.head, position) + unit];
-    else v = v_chunk[chunk_at(tile.head, position) + unit];
-}
+{% if ahead %}
+// The next block is on its way from memory, in registers, while this one is computed.
+{% endif %}
 // Keys beyond the last query need not be there: the last one stands in for them, with weight 0.
-void load_keys(Tile tile, uint block) {
-    [[unroll]] for (uint i = 0; i < KEYS * HEAD_UNITS; i += WORKGROUP) {
-        const uint at = i + gl_LocalInvocationID.x;
-        const uint key = at / HEAD_UNITS;
-        const uint unit = at % HEAD_UNITS;
-        if (KEYS * HEAD_UNITS % WORKGROUP != 0 && key >= KEYS) break;
-        uvec4 k;
-        load_key(tile, min(block + key, tile.last), unit, k);
-        k_tile[key * K_STRIDE + 2 * unit] = halves(k.x, k.y);
-        k_tile[key * K_STRIDE + 2 * unit + 1] = halves(k.z, k.w);
+const uint THREADS = {{ row_groups * halves * subgroup }}u;
+const uint K_PARTS = {{ (keys * (head_dim // 8) + row_groups * halves * subgroup - 1) // (row_groups * halves * subgroup) }}u;
+const uint V_PARTS = {{ (keys // 2 * (head_dim // 8) + row_groups * halves * subgroup - 1) // (row_groups * halves * subgroup) }}u;
+uvec4 next_k[K_PARTS];
+uvec4 next_v[V_PARTS][2];
+uint k_index(uint i) {
+    return i * THREADS + gl_LocalInvocationID.x;
+}
+// Two keys a lane make whole words of the transposed tile; V_LANES lanes side by side read {{ [head_dim // 8, 4] | min * 16 }} bytes of a key.
+const uint V_LANES = {{ [head_dim // 8, 4] | min }}u;
+uint v_pair(uint i) {
+    return k_index(i) / V_LANES % (KEYS / 2);
+}
+uint v_unit(uint i) {
+    return k_index(i) / (V_LANES * KEYS / 2) * V_LANES + k_index(i) % V_LANES;
+}
+uvec4 value_at(Tile tile, uint position, uint unit) {
+    if (position < params.start) return v_cache[cache_at(tile.head, position) + unit];
+    return v_chunk[chunk_at(tile.head, position) + unit];
+}
+void fetch(Tile tile, uint block) {
+    [[unroll]] for (uint i = 0; i < K_PARTS; ++i) {
+        const uint position = min(block + min(k_index(i) / HEAD_UNITS, KEYS - 1), tile.last);
+        const uint unit = k_index(i) % HEAD_UNITS;
+        if (position < params.start) next_k[i] = k_cache[cache_at(tile.head, position) + unit];
+        else next_k[i] = k_chunk[chunk_at(tile.head, position) + unit];
     }
-    // Two keys a lane make whole words of the transposed tile. Four lanes side by side read 64 bytes of a key.
-    const uint lanes = min(HEAD_UNITS, 4);
-    [[unroll]] for (uint i = 0; i < KEYS / 2 * HEAD_UNITS; i += WORKGROUP) {
-        const uint at = i + gl_LocalInvocationID.x;
-        const uint pair = at / lanes % (KEYS / 2);
-        const uint unit = at / (lanes * KEYS / 2) * lanes + at % lanes;
-        if ((KEYS / 2 * HEAD_UNITS % WORKGROUP != 0 || HEAD_UNITS % lanes != 0) && unit >= HEAD_UNITS) continue;
-        uvec4 a, b;
-        load_value(tile, min(block + 2 * pair, tile.last), unit, a);
-        load_value(tile, min(block + 2 * pair + 1, tile.last), unit, b);
-        [[unroll]] for (uint c = 0; c < 4; ++c) {
-            const f16vec2 x = unpackFloat2x16(a[c]);
-            const f16vec2 y = unpackFloat2x16(b[c]);
-            v_tile[(8 * unit + 2 * c) * V_STRIDE + pair] = f16vec2(x.x, y.x);
-            v_tile[(8 * unit + 2 * c + 1) * V_STRIDE + pair] = f16vec2(x.y, y.y);
+    [[unroll]] for (uint i = 0; i < V_PARTS; ++i) {
+        const uint unit = min(v_unit(i), HEAD_UNITS - 1);
+        next_v[i][0] = value_at(tile, min(block + 2 * v_pair(i), tile.last), unit);
+        next_v[i][1] = value_at(tile, min(block + 2 * v_pair(i) + 1, tile.last), unit);
+    }
+}
+void put() {
+    [[unroll]] for (uint i = 0; i < K_PARTS; ++i) {
+        if (k_index(i) < KEYS * HEAD_UNITS) {
+            const uint to = k_index(i) / HEAD_UNITS * K_STRIDE + 2 * (k_index(i) % HEAD_UNITS);
+            k_tile[to] = halves(next_k[i].x, next_k[i].y);
+            k_tile[to + 1] = halves(next_k[i].z, next_k[i].w);
+        }
+    }
+    [[unroll]] for (uint i = 0; i < V_PARTS; ++i) {
+        if (v_unit(i) < HEAD_UNITS) {
+            [[unroll]] for (uint c = 0; c < 4; ++c) {
+                const f16vec2 a = unpackFloat2x16(next_v[i][0][c]);
+                const f16vec2 b = unpackFloat2x16(next_v[i][1][c]);
+                const uint to = (8 * v_unit(i) + 2 * c) * V_STRIDE + v_pair(i);
+                v_tile[to] = f16vec2(a.x, b.x);
+                v_tile[to + V_STRIDE] = f16vec2(a.y, b.y);
+            }
         }
     }
 }
@@ -82,10 +101,19 @@ void main() {
     float top = NONE;
     float total = 0.0;  // of this lane's keys
 
+{% if ahead %}
+    fetch(tile, tile.first_key);
+{% endif %}
     for (uint block = tile.first_key; block <= tile.last; block += KEYS) {
         barrier();
-        load_keys(tile, block);
+{% if not ahead %}
+        fetch(tile, block);
+{% endif %}
+        put();
         barrier();
+{% if ahead %}
+        fetch(tile, block + KEYS);
+{% endif %}
         [[unroll]] for (uint j = 0; j < KEY_TILES; ++j) {
             SUM_MATRIX score = SUM_MATRIX(0.0);
             [[unroll]] for (uint t = 0; t < PART_TILES; ++t) {

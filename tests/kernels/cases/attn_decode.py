@@ -45,7 +45,9 @@ class Cut:
 
 
 def cases(target: TargetSpec) -> Iterator[Case]:
-    """Positions a row: the first ever, inside, at the ring's end, past it, far past it; three rows live in a bucket of eight."""
+    """Positions a row: the first ever, inside, at the ring's end, past it, far past it; three rows live in a bucket
+    of eight.
+    """
     wide = 16 if target.subgroup >= 16 else 8
     for positions in ((0, 3, 6), (7, 8, 500)):
         yield case(ODD, 7, positions, Cut(unroll=2), "lanes_f32", "f16", 8)
@@ -108,8 +110,8 @@ def case(
     spec = attn_decode.spec(
         layer="local", capacity=capacity, heads=shape.heads, kv_heads=shape.kv_heads, head_dim=shape.head_dim,
         query_scale_dim=shape.query_scale_dim, norm_eps=EPS, out=out, quant=quant, positions=len(table), lanes=lanes,
-        splits=cut.splits, split_keys=cut.split_keys, workgroups=cut.workgroups, unroll=cut.unroll, workgroup=cut.workgroup,
-        merge_slots=cut.merge_slots, subgroup=target_subgroup(lanes),
+        splits=cut.splits, split_keys=cut.split_keys, workgroups=cut.workgroups, unroll=cut.unroll,
+        workgroup=cut.workgroup, merge_slots=cut.merge_slots, subgroup=target_subgroup(lanes),
     )  # fmt: skip
     arrays = {"qkv": qkv, "rope": table, "q_norm": q_norm, "k_norm": k_norm, "k_cache": k_cache, "v_cache": v_cache}
     expected: dict[str, Array] = {"k_cache": after_k, "v_cache": after_v, **_results(expected_out, out)}

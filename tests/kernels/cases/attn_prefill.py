@@ -1,4 +1,6 @@
-"""Cases of attn_prefill: chunks at the start, in the middle of a ring and far past it, in every form that the target has."""
+"""Cases of attn_prefill: chunks at the start, in the middle of a ring and far past it, in every form that the
+target has.
+"""
 
 from collections.abc import Iterator
 
@@ -37,16 +39,15 @@ SHAPES = (
 
 
 def cases(target: TargetSpec) -> Iterator[Case]:
-    for shape, *sizes in SHAPES:
-        yield case(shape, *sizes, Plain.tuned(target, shape.head_dim))
-        if "coopmat_f16" in target.features and shape.head_dim % 16 == 0:
-            yield case(shape, *sizes, Coopmat.tuned(target, shape.head_dim))
-    yield case(ODD, 7, 7, 61, 4, 64, Plain(1, 8, 64))
-    yield case(TINY, 16, 16, 61, 4, 64, Plain(1, 16))
+    for shape, capacity, window, rows, start, chunk in SHAPES:
+        for cut in attn_prefill.forms(target, shape.head_dim):
+            yield case(shape, capacity, window, rows, start, chunk, cut=cut)
+    yield case(ODD, 7, 7, 61, 4, 64, cut=Plain(1, 8, 64))
+    yield case(TINY, 16, 16, 61, 4, 64, cut=Plain(1, 16))
 
 
 def case(
-    shape: HeadShape, capacity: int, window: int | None, rows: int, start: int, chunk: int, cut: Plain | Coopmat
+    shape: HeadShape, capacity: int, window: int | None, rows: int, start: int, chunk: int, *, cut: Plain | Coopmat
 ) -> Case:
     """Scores of a spread of 3 in powers of two. What no query may see is NaN."""
     seed = fresh_seed()
