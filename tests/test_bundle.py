@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from kernelrt import atomic
 from kernelrt import errors as e
 from kernelrt.bundle import Bundle, load, write
 from tests.fixtures.builds import tree
@@ -114,3 +115,13 @@ def test_a_folder_set_aside_by_a_dead_writer_is_put_back_or_replaced(tmp_path: P
 def test_a_bundle_is_data(folder: Path) -> None:
     assert Bundle(sample().manifest, sample().contents) == load(folder)
     assert entry("a") == load(folder).kernel("a")
+
+
+def test_where_names_cannot_be_exchanged_a_bundle_is_replaced_all_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a file system without RENAME_EXCHANGE."""
+    monkeypatch.setattr(atomic, "_exchange", lambda a, b: False)
+    assert write(folder, sample("c"))
+    assert load(folder) == sample("c")
+    assert [p.name for p in folder.parent.iterdir()] == ["bundle"]

@@ -1,6 +1,9 @@
 """The command as a user meets it: verbs, JSON, exit codes, one line for an error."""
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -215,3 +218,19 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
         [command()[0], "-c", program], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_on_a_terminal_there_is_a_bar(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    words = command("build", *SMALL, "--only", "ffn_*", "--store", tmp_path / "store")
+    process = subprocess.Popen(words, cwd=ROOT, env=environment(TERM="xterm"), stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError), open(ours, "rb", buffering=0) as terminal:
+        while block := terminal.read(4096):  # EIO at the end
+            seen += block
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"\x1b[" in seen
+    assert b"compiled ffn_" in seen
+    assert b"0 failed" in output
