@@ -218,17 +218,14 @@ def tiles(matrix: Matrix, cut: Tiles, *, rows: int, x_type: str, role: str, para
 
 def tiles_tuned(target: TargetSpec, matrix: Matrix, rows: int, operand: str) -> Tiles:
     """The tile of a target for a bucket of `rows` rows: `coopmat_bm`, `_bn`, `_wm`, `_wn` of its [tune] table, with `_short` behind
-    them for up to 32 rows and `_gated` for a gated product, whose two tiles of weights are each half as wide by default."""
+    them for up to 32 rows and `_gated` for a gated product, which holds two tiles of weights and twice the accumulators."""
     short = rows <= 32
     if operand == "f32":
         return Tiles(32, 64, 4, 4) if short else Tiles(64, 64, 8, 4)
     suffix = ("_short" if short else "") + ("_gated" if matrix.gated else "")
-    bm, bn = (32 if short else 128), 128 // matrix.matrices
-    wm, wn = 32 if short or matrix.gated else 64, 16 if short and matrix.gated else 32
-    bm, bn, wm, wn = (
-        target.tune.get(f"coopmat_{side}{suffix}", default)
-        for side, default in (("bm", bm), ("bn", bn), ("wm", wm), ("wn", wn))
-    )
+    defaults = (32, 64, 32, 16) if short else (128, 64, 32, 32) if matrix.gated else (128, 128, 64, 32)
+    sides = (target.tune.get(f"coopmat_{side}{suffix}", n) for side, n in zip(("bm", "bn", "wm", "wn"), defaults, strict=True))
+    bm, bn, wm, wn = sides
     return Tiles(bm, bn, wm, wn, operand, target.subgroup)
 
 

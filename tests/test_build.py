@@ -11,7 +11,7 @@ import pytest
 
 from kernelc import explain, history
 from kernelc.action import action
-from kernelc.build import actions_of
+from kernelc.build import actions_of, build
 from kernelc.errors import KernelcError, StoreError
 from kernelc.store import Store
 from kernelc.target import TargetSpec
@@ -55,6 +55,20 @@ def test_phoenix_kernels_are_compiled_to_its_machine_code(tmp_path: Path) -> Non
     assert isinstance(kernel.analysis["vgprs"], int)
     assert kernel.analysis["vgprs"] > 0
     assert kernel.analysis["spilled_vgprs"] == 0
+
+
+def test_without_the_offline_compiler_the_manifest_says_so(tmp_path: Path) -> None:
+    wanted = request([add(64)], target="phoenix")
+    tools = replace(wanted.tools, offline=None, identities={**wanted.tools.identities, "radv": None})
+    store = Store(tmp_path / "store")
+    for chosen, evidence in ((tools, "validated"), (wanted.tools, "compiled")):
+        with store.in_use():
+            assert build(replace(wanted, tools=chosen), store, [tmp_path / "out"], 1, Recorder()).compiled == 1
+        assert load(tmp_path / "out").kernel("add_w64").evidence == evidence
+        if evidence == "validated":
+            analysis = load(tmp_path / "out").kernel("add_w64").analysis
+            assert analysis == {"missing": "radv:phoenix was not there at build time"}
+            assert load(tmp_path / "out").manifest.tools["radv"] is None
 
 
 def test_spilled_registers_fail_a_kernel_where_the_target_allows_none(tmp_path: Path) -> None:

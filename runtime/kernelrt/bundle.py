@@ -158,7 +158,7 @@ def _load_folder(path: Path) -> Bundle:
             contents = read_folder(folder, manifest, where)
             _verify(manifest, contents, where)
             return Bundle(manifest, contents)
-        except (BundleError, FileNotFoundError):
+        except BundleError:
             # A build may have exchanged the folder under us: what we hold open is then the old one, half removed.
             if attempt == _RETRIES - 1 or not _exchanged(path, folder):
                 raise

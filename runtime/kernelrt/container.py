@@ -4,6 +4,7 @@ NOTES: a `.kcb` file is a zip that any unzip reads: stored, in sorted order, the
 spelling is the only one that is accepted, so that a flipped bit anywhere in it is seen, and nothing is ever inflated.
 """
 
+import errno
 import io
 import os
 import stat
@@ -80,7 +81,10 @@ def read_manifest(folder: int, where: str) -> bytes:
 def read_folder(folder: int, manifest: Manifest, where: str) -> dict[str, bytes]:
     """The files that the manifest names, once the folder holds exactly those and no symbolic link."""
     expected = manifest.files()
-    found = {path for path in _walk(folder, where) if path != MANIFEST}
+    try:
+        found = {path for path in _walk(folder, where) if path != MANIFEST}
+    except FileNotFoundError as e:
+        raise MissingFileError(f"{where}: {e.filename} vanished while it was read; build the bundle again") from None
     for path in sorted(expected.keys() - found):
         raise MissingFileError(f"{where}: {path} is missing; build the bundle again")
     for path in sorted(found - expected.keys()):
@@ -116,6 +120,6 @@ def _walk(folder: int, where: str) -> list[str]:
 
 
 def _unreadable(path: str, e: OSError) -> BundleError:
-    if e.errno == 40:  # ELOOP: O_NOFOLLOW met a symbolic link
+    if e.errno == errno.ELOOP:  # O_NOFOLLOW met a symbolic link
         return OutsidePathError(f"{path}: a symbolic link, which may lead outside; do not use this bundle")
     return NotABundleError(f"{path}: cannot be read ({e.strerror})")
