@@ -62,7 +62,11 @@ def load(
 
     Raises the class of BundleError that names the reason.
     """
-    bundle = _load_file(path) if path.is_file() else _load_folder(path)
+    try:
+        is_file = path.is_file()
+    except OSError as e:
+        raise NotABundleError(f"{path}: cannot be read ({e.strerror})") from None
+    bundle = _load_file(path) if is_file else _load_folder(path)
     for what, wanted, found, error in (
         ("model", model, bundle.manifest.model, WrongModelError),
         ("target", target, bundle.manifest.target, WrongTargetError),

@@ -168,6 +168,7 @@ def test_a_store_that_is_not_ours(tmp_path: Path) -> None:
         done = kernelc(*verb, "--store", tmp_path / "theirs" / "store", before=obey_modes)
         one_clear_error(done, 5, "permission denied", "--store")
     assert not (tmp_path / "out").exists()
+    one_clear_error(kernelc("verify", tmp_path / "theirs" / "out", before=obey_modes), 4, "Permission denied")
 
 
 def test_a_file_where_the_store_should_be(tmp_path: Path) -> None:
