@@ -6,6 +6,8 @@ TARGET ?= phoenix
 
 BIN    := .venv/bin
 READY  := .venv/.ready
+# The store of compiled kernels stays with the checkout; elsewhere kernelc uses the user's cache folder.
+export KERNELC_STORE ?= $(CURDIR)/build/store
 BUNDLE := build/bundles/$(MODEL)-$(TARGET)
 
 .DEFAULT_GOAL := help
@@ -47,7 +49,7 @@ format: $(READY) ## rewrite the sources in the project's format
 	$(BIN)/ruff format .
 
 bench-build: $(READY) ## time a cold build, a second one and one after touching a template
-	$(BIN)/python scripts/bench_build.py
+	$(BIN)/python benchmarks/build.py
 
 clean: ## remove build/ (store and bundles) and the caches
 	rm -rf build .pytest_cache .ruff_cache .hypothesis

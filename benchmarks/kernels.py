@@ -16,19 +16,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from kernelrt.gpu.device import Device
-from kernelrt.gpu.memory import Buffer
-from kernelrt.gpu.pipeline import Pipeline
-from kernelrt.gpu.run import Dispatch, Recording
-from kernelrt.params import NBYTES, Params, Sequence
 
 from kernelc.buckets import MAX_BATCH, Buckets
-from kernelc.kernel import DTYPES, Binding, KernelSpec
+from kernelc.kernel import ELEMENT_BYTES, Binding, KernelSpec
 from kernelc.model import ModelSpec
 from kernelc.plan import plan
 from kernelc.render import render
 from kernelc.target import TargetSpec
 from kernelc.toolchain import glslang
+from kernelrt.gpu.device import Device
+from kernelrt.gpu.memory import Buffer
+from kernelrt.gpu.pipeline import Pipeline
+from kernelrt.gpu.run import Dispatch, Recording
+from kernelrt.params import NBYTES, Params, Sequence
 
 CACHE = 256 << 20  # bytes of large inputs in rotation: several times any device's last cache
 LARGE = 1 << 20
@@ -81,7 +81,7 @@ def _nbytes(binding: Binding, rows: int) -> int:
     if binding.dtype == "params":
         return NBYTES
     named = {"rows": rows, "slots": min(rows, MAX_BATCH) if rows <= MAX_BATCH else 1}
-    return math.prod(named[n] if isinstance(n, str) else n for n in binding.shape) * DTYPES[binding.dtype][1]
+    return math.prod(named[n] if isinstance(n, str) else n for n in binding.shape) * ELEMENT_BYTES[binding.dtype]
 
 
 def _buffer(device: Device, binding: Binding, nbytes: int, spec: KernelSpec, rng: np.random.Generator) -> Buffer:

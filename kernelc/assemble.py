@@ -2,10 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import cast
 
 from kernelc.kernel import KernelSpec
-from kernelrt.abi import Binding, Constant, Dim, FileRef, KernelEntry, Work
+from kernelrt.abi import FileRef, KernelEntry
 from kernelrt.jsonio import Node, parse
 
 SPIRV = "kernel.spv"
@@ -22,14 +21,14 @@ def entry_of(spec: KernelSpec, files: Mapping[str, bytes]) -> tuple[KernelEntry,
         name=spec.name,
         family=spec.family,
         params=dict(spec.params),
-        bindings=tuple(Binding(b.name, b.dtype, b.shape, b.access) for b in spec.bindings),
-        constants=tuple(Constant(c.name, c.value) for c in spec.constants),
+        bindings=spec.bindings,
+        constants=spec.constants,
         workgroup=spec.workgroup,
         subgroup=spec.subgroup,
-        grid=cast("tuple[Dim, Dim, Dim]", tuple(Dim(d.count, d.of, d.per) for d in spec.grid)),
+        grid=spec.grid,
         requires=tuple(sorted(spec.requires)),
         tags=dict(spec.tags),
-        work=Work(spec.work.rows, spec.work.flops, spec.work.bytes_read, spec.work.bytes_written),
+        work=spec.work,
         files={"spirv": FileRef(path, hashlib.sha256(spirv).hexdigest(), len(spirv))},
         analysis=meta["analysis"].plain(),
         evidence=meta["evidence"].text(),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import prod
 
 from kernelc.buckets import Buckets
-from kernelc.kernel import DTYPES, Binding, Constant, Dim, KernelSpec, Value, Work, ceil_div, frozen
+from kernelc.kernel import ELEMENT_BYTES, Binding, Constant, Dim, KernelSpec, Value, Work, ceil_div, frozen
 from kernelc.quant import BLOCK, QUANTS, Quant, padded
 from kernelc.target import TargetSpec
 
@@ -42,7 +42,9 @@ class Matrix:
     def work(self, rows: int, x_bytes: int, out_bytes: int) -> Work:
         """2 FLOPs a weight and row; each weight and each activation moved once."""
         weights = self.matrices * self.format.weight_bytes(self.height, self.width)
-        return Work(rows, 2 * rows * self.matrices * self.height * self.width, weights + rows * x_bytes, rows * out_bytes)
+        return Work(
+            rows, 2 * rows * self.matrices * self.height * self.width, weights + rows * x_bytes, rows * out_bytes
+        )
 
     def weight_bindings(self, element: str = "u32x4") -> list[Binding]:
         """The planes of one matrix, or of both, with the integers as `element`."""
@@ -97,7 +99,12 @@ def norm_bindings(width: int) -> list[Binding]:
 
 
 def matvec(
-    matrix: Matrix, cut: Matvec, *, norm_eps: float | None, outputs: list[Binding], params: dict[str, Value] | None = None
+    matrix: Matrix,
+    cut: Matvec,
+    *,
+    norm_eps: float | None,
+    outputs: list[Binding],
+    params: dict[str, Value] | None = None,
 ) -> KernelSpec:
     """The matvec form. With `norm_eps` the norm prologue makes the activations (one column only); else they come in lanes layout."""
     if not 1 <= cut.columns <= MATVEC_COLUMNS:
@@ -167,7 +174,9 @@ class Tiles:
         return (self.bm // self.m) * (self.bn // self.n) * (self.subgroup if self.coopmat else 1)
 
 
-def tiles(matrix: Matrix, cut: Tiles, *, rows: int, x_type: str, role: str, params: dict[str, Value] | None = None) -> KernelSpec:
+def tiles(
+    matrix: Matrix, cut: Tiles, *, rows: int, x_type: str, role: str, params: dict[str, Value] | None = None
+) -> KernelSpec:
     """The tile and coopmat forms for up to `rows` rows. x is row-major [rows, padded(width)], `x_type` f16 or f32.
 
     Only a gated product writes `row_max` (the largest magnitude of each row, as float bits); only f16 cooperative matrices
@@ -178,7 +187,13 @@ def tiles(matrix: Matrix, cut: Tiles, *, rows: int, x_type: str, role: str, para
     scaled = x_type == "f32" and cut.operand == "f16"
     x = Binding("x", "f32x4", ("rows", width // 4)) if x_type == "f32" else Binding("x", "u32x4", ("rows", width // 8))
     maxima = [Binding("row_max", "u32", ("rows",), "rw" if matrix.gated else "r")] if matrix.gated or scaled else []
-    form: dict[str, Value] = {"form": "coopmat", "wm": cut.m, "wn": cut.n, "operand": cut.operand, "subgroup": cut.subgroup}
+    form: dict[str, Value] = {
+        "form": "coopmat",
+        "wm": cut.m,
+        "wn": cut.n,
+        "operand": cut.operand,
+        "subgroup": cut.subgroup,
+    }
     plain: dict[str, Value] = {"form": "tile", "tm": cut.m, "tn": cut.n}
     needs = {"f32": (), "f16": ("coopmat_f16", "memory_model"), "bf16": ("coopmat_bf16", "bfloat16", "memory_model")}
     return KernelSpec(
@@ -212,7 +227,15 @@ def tiles(matrix: Matrix, cut: Tiles, *, rows: int, x_type: str, role: str, para
         work=matrix.work(rows, width * (4 if x_type == "f32" else 2), 4 * out_width),
         requires=(*BASE, *needs[cut.operand]),
         subgroup=cut.subgroup if cut.coopmat else 0,
-        tags=frozen({"role": role, "rows": rows, "quant": matrix.quant, "form": "coopmat" if cut.coopmat else "tile", "operand": cut.operand}),
+        tags=frozen(
+            {
+                "role": role,
+                "rows": rows,
+                "quant": matrix.quant,
+                "form": "coopmat" if cut.coopmat else "tile",
+                "operand": cut.operand,
+            }
+        ),
     )
 
 
@@ -224,7 +247,10 @@ def tiles_tuned(target: TargetSpec, matrix: Matrix, rows: int, operand: str) -> 
         return Tiles(32, 64, 4, 4) if short else Tiles(64, 64, 8, 4)
     suffix = ("_short" if short else "") + ("_gated" if matrix.gated else "")
     defaults = (32, 64, 32, 16) if short else (128, 64, 32, 32) if matrix.gated else (128, 128, 64, 32)
-    sides = (target.tune.get(f"coopmat_{side}{suffix}", n) for side, n in zip(("bm", "bn", "wm", "wn"), defaults, strict=True))
+    sides = (
+        target.tune.get(f"coopmat_{side}{suffix}", n)
+        for side, n in zip(("bm", "bn", "wm", "wn"), defaults, strict=True)
+    )
     bm, bn, wm, wn = sides
     return Tiles(bm, bn, wm, wn, operand, target.subgroup)
 
@@ -267,4 +293,4 @@ def binding_row_bytes(binding: Binding) -> int:
     """Bytes that one row of a buffer takes (0 for one that does not grow with the rows)."""
     if "rows" not in binding.shape:
         return 0
-    return prod(n for n in binding.shape if isinstance(n, int)) * DTYPES[binding.dtype][1]
+    return prod(n for n in binding.shape if isinstance(n, int)) * ELEMENT_BYTES[binding.dtype]

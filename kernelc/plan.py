@@ -21,9 +21,7 @@ def families() -> tuple[ModuleType, ...]:
 
 def plan(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> tuple[KernelSpec, ...]:
     """All kernels, sorted by family, then as the family lists them. Raises InputError where the target lacks what a kernel needs."""
-    specs = tuple(
-        _pinned(spec, target) for family in families() for spec in family.kernels(model, target, buckets)
-    )
+    specs = tuple(_pinned(spec, target) for family in families() for spec in family.kernels(model, target, buckets))
     seen: set[str] = set()
     for spec in specs:
         if spec.name in seen:
@@ -31,7 +29,9 @@ def plan(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> tuple[Kernel
         seen.add(spec.name)
         missing = sorted(set(spec.requires) - target.features)
         if missing:
-            raise InputError(f"target {target.name}: {spec.name} needs {', '.join(missing)}, which its features do not list")
+            raise InputError(
+                f"target {target.name}: {spec.name} needs {', '.join(missing)}, which its features do not list"
+            )
     return specs
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import jinja2
 
-from kernelc.kernel import DTYPES, KernelSpec
+from kernelc.kernel import GLSL_TYPES, KernelSpec
 
 
 def template_dir() -> Path:
@@ -36,11 +36,13 @@ def _declarations(spec: KernelSpec) -> str:
     qualifier = {"r": "readonly ", "w": "writeonly ", "rw": ""}
     for i, binding in enumerate(spec.bindings):
         if binding.dtype == "params":
-            lines.append(f"layout(set = 0, binding = {i}, std430) readonly buffer ParamsBuffer {{ Params {binding.name}; }};")
+            lines.append(
+                f"layout(set = 0, binding = {i}, std430) readonly buffer ParamsBuffer {{ Params {binding.name}; }};"
+            )
             continue
-        glsl = DTYPES[binding.dtype][0]
+        glsl = GLSL_TYPES[binding.dtype]
         lines.append(
-            f"layout(set = 0, binding = {i}, std430) {'coherent ' * binding.coherent}{qualifier[binding.access]}buffer B{i}_{binding.name} "
+            f"layout(set = 0, binding = {i}, std430) {'coherent ' * (binding.name in spec.coherent)}{qualifier[binding.access]}buffer B{i}_{binding.name} "
             f"{{ {glsl} {binding.name}[]; }};"
         )
     return "\n".join(lines)

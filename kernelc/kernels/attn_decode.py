@@ -71,9 +71,9 @@ def spec(
     }[out]
     out_bytes = {"rows_f16": 2 * wide, "lanes_f32": 4 * wide, "lanes_q8": wide + wide // 4}[out]
     partials = [
-        Binding("partial", "f32x4", ("rows", kv_heads, splits, group * head_dim // 4), "rw", coherent=True),
-        Binding("partial_stats", "f32x2", ("rows", kv_heads, splits, group), "rw", coherent=True),
-        Binding("arrived", "u32", ("rows", kv_heads), "rw", coherent=True),
+        Binding("partial", "f32x4", ("rows", kv_heads, splits, group * head_dim // 4), "rw"),
+        Binding("partial_stats", "f32x2", ("rows", kv_heads, splits, group), "rw"),
+        Binding("arrived", "u32", ("rows", kv_heads), "rw"),
     ]
     qkv_rows = (heads + 2 * kv_heads) * head_dim
     return KernelSpec(
@@ -120,6 +120,7 @@ def spec(
         ),
         requires=("float16", "subgroup", *(("storage16",) if out == "rows_f16" else ())),
         subgroup=subgroup,
+        coherent=tuple(binding.name for binding in partials) if splits > 1 else (),
         tags=frozen({"role": "decode", "layer": layer, "seq": capacity, "out": out, "quant": quant}),
     )
 

@@ -26,7 +26,10 @@ def spec(
     if cut.dot:
         if cut.rows_per_workgroup % BLOCK:
             raise ValueError(f"ffn_gate_up: {cut.rows_per_workgroup} rows a workgroup are no whole blocks of {BLOCK}")
-        outputs = [Binding("out_words", "u32", ("rows", width // 4), "w"), Binding("out_scale", "f32x2", ("rows", width // BLOCK), "w")]
+        outputs = [
+            Binding("out_words", "u32", ("rows", width // 4), "w"),
+            Binding("out_scale", "f32x2", ("rows", width // BLOCK), "w"),
+        ]
     else:
         outputs = [Binding("out_lanes", "f32", ("rows", width), "w")]
     return matvec(
@@ -47,5 +50,7 @@ def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[
         lambda columns, dot: spec(
             matrix, Matvec.tuned(target, matrix, columns, dot), activation=model.activation, norm_eps=model.norm_eps
         ),
-        lambda cut, rows, role: spec(matrix, cut, activation=model.activation, norm_eps=model.norm_eps, rows=rows, role=role),
+        lambda cut, rows, role: spec(
+            matrix, cut, activation=model.activation, norm_eps=model.norm_eps, rows=rows, role=role
+        ),
     )

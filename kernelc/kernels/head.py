@@ -33,9 +33,7 @@ def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[
         target,
         matrix,
         buckets,
-        lambda columns, dot: spec(
-            matrix, Matvec.tuned(target, matrix, columns, dot), norm_eps=model.norm_eps
-        ),
+        lambda columns, dot: spec(matrix, Matvec.tuned(target, matrix, columns, dot), norm_eps=model.norm_eps),
         lambda cut, rows, role: spec(matrix, cut, norm_eps=model.norm_eps, rows=rows, role=role),
         prefill=False,
     )

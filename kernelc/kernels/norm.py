@@ -20,9 +20,15 @@ def spec(*, width: int, eps: float, out: str, quant: str, rows: int, workgroup: 
     """One kernel. `out` is rows_f16, lanes_f32 or lanes_q8; `quant` gives the reader's unit in the lanes layouts."""
     wide, unit = padded(width), QUANTS[quant].unit
     outputs = {
-        "rows_f16": [Binding("out_halves", "f16x4", ("rows", wide // 4), "w"), Binding("row_max", "u32", ("rows",), "w")],
+        "rows_f16": [
+            Binding("out_halves", "f16x4", ("rows", wide // 4), "w"),
+            Binding("row_max", "u32", ("rows",), "w"),
+        ],
         "lanes_f32": [Binding("out_lanes", "f32x4", ("rows", wide // 4), "w")],
-        "lanes_q8": [Binding("out_words", "u32", ("rows", wide // 4), "w"), Binding("out_scale", "f32x2", ("rows", wide // BLOCK), "w")],
+        "lanes_q8": [
+            Binding("out_words", "u32", ("rows", wide // 4), "w"),
+            Binding("out_scale", "f32x2", ("rows", wide // BLOCK), "w"),
+        ],
     }[out]
     out_bytes = {"rows_f16": 2 * wide, "lanes_f32": 4 * wide, "lanes_q8": wide + wide // 4}[out]
     return KernelSpec(

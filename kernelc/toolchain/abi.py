@@ -1,6 +1,6 @@
 """Whether a compiled module is what its family declared: bindings, constants, workgroup, device features."""
 
-from kernelc.kernel import DTYPES, Binding, KernelSpec
+from kernelc.kernel import ELEMENT_BYTES, Binding, KernelSpec
 from kernelc.toolchain.errors import CompileError
 from kernelc.toolchain.reflect import ReflectedBinding, ReflectedConstant, Reflection, reflect
 
@@ -78,9 +78,9 @@ def _check_binding(spec: KernelSpec, number: int, binding: Binding, reflected: R
         raise CompileError(
             spec.name, f"{where} is {_ACCESS[reflected.access]} in the shader, {_ACCESS[expected]} by declaration"
         )
-    if binding.dtype not in DTYPES:
+    if binding.dtype not in ELEMENT_BYTES:
         raise CompileError(spec.name, f"{where} has the unknown dtype {binding.dtype}")
-    dtype, stride = ("struct", 0) if binding.dtype == "params" else (binding.dtype, DTYPES[binding.dtype][1])
+    dtype, stride = ("struct", 0) if binding.dtype == "params" else (binding.dtype, ELEMENT_BYTES[binding.dtype])
     if (reflected.dtype, reflected.stride) != (dtype, stride):
         raise CompileError(
             spec.name,

@@ -59,7 +59,7 @@ class Module:
         return int(self.values[result])
 
     def dtype(self, result: int) -> str:
-        """A scalar or vector type as kernel.DTYPES writes it: "f16x4"."""
+        """A scalar or vector type as kernelrt.abi.ELEMENT_BYTES writes it: "f16x4"."""
         kind = self.types[result]
         if kind.name == "float":
             return f"{'bf' if _brain(kind) else 'f'}{kind.operands[0]}"

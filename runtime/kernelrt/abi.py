@@ -1,11 +1,30 @@
 """What the host must know to launch a kernel: its buffers, constants and grid, as the manifest carries them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 # Raised whenever a runtime of before could launch a kernel wrongly: the numbering of bindings, the params buffer, the
 # specialization ids, the meaning of a grid. The loader refuses every other number.
 ABI = 1
+
+# Bytes of one element of a binding, by dtype. "params" is the one small buffer of run-time scalars (kernelrt.params).
+ELEMENT_BYTES: Mapping[str, int] = MappingProxyType(
+    {
+        "f32": 4,
+        "f16": 2,
+        "u32": 4,
+        "i32": 4,
+        "f32x2": 8,
+        "f32x4": 16,
+        "f16x2": 4,
+        "f16x4": 8,
+        "u32x2": 8,
+        "u32x4": 16,
+        "params": 0,
+    }
+)
 
 Value = int | float | str | bool
 Access = Literal["r", "w", "rw"]
@@ -15,13 +34,14 @@ Access = Literal["r", "w", "rw"]
 class Binding:
     """One storage buffer of set 0; its number is its place in the kernel's list.
 
-    `shape` counts elements of `dtype`; a string in it is a run-time quantity ("rows").
+    `shape` counts elements of `dtype`; a string in it is a run-time quantity ("rows": tokens of a prefill chunk or sequences of
+    a decode batch; "slots": KV caches).
     """
 
     name: str
     dtype: str
     shape: tuple[int | str, ...]
-    access: Access
+    access: Access = "r"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +56,9 @@ class Constant:
 class Dim:
     """One dimension of the dispatch: `count` workgroups, times ceil(`of` / `per`) where `of` is a run-time quantity."""
 
-    count: int
-    of: str | None
-    per: int
+    count: int = 1
+    of: str | None = None
+    per: int = 1
 
     def size(self, **quantities: int) -> int:
         """Workgroups in this dimension for the given run-time quantities (KeyError if one is missing)."""

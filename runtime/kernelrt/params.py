@@ -34,6 +34,7 @@ class Params:
             raise ValueError(f"{len(self.sequences)} sequences; a batch holds at most {MAX_SEQUENCES}")
         head = struct.pack("<4I", self.rows, self.start, self.slot, 0)
         body = b"".join(
-            struct.pack("<4I2f2I", s.position, s.slot, s.seed, s.top_k, s.temperature, s.top_p, 0, 0) for s in self.sequences
+            struct.pack("<4I2f2I", s.position, s.slot, s.seed, s.top_k, s.temperature, s.top_p, 0, 0)
+            for s in self.sequences
         )
         return (head + body).ljust(NBYTES, b"\0")

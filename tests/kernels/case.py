@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from kernelrt.params import Params
 from numpy.typing import NDArray
 
 from kernelc.kernel import KernelSpec
+from kernelrt.params import Params
 
 Array = NDArray[np.generic]
 

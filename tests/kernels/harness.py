@@ -5,17 +5,17 @@ import secrets
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
+
+from kernelc.kernel import ELEMENT_BYTES, Binding, KernelSpec
+from kernelc.render import render
+from kernelc.toolchain import abi, glslang
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import Buffer
 from kernelrt.gpu.pipeline import Pipeline
 from kernelrt.gpu.run import run
 from kernelrt.params import NBYTES, Params
-from numpy.typing import NDArray
 from tests.kernels.case import Array, Case
-
-from kernelc.kernel import DTYPES, Binding, KernelSpec
-from kernelc.render import render
-from kernelc.toolchain import abi, glslang
 
 POISON = 0xFFFFFFFF
 NUMPY = {"f32": np.float32, "f16": np.float16, "u32": np.uint32, "i32": np.int32}
@@ -42,7 +42,12 @@ def execute(
     abi.check_abi(spec, spirv)
     buffers = [_buffer(device, binding, arrays, params, sizes) for binding in spec.bindings]
     pipeline = Pipeline(
-        device, spirv, len(buffers), {0: spec.workgroup, **{i: c.value for i, c in enumerate(spec.constants, 1)}}, spec.subgroup, name=spec.name
+        device,
+        spirv,
+        len(buffers),
+        {0: spec.workgroup, **{i: c.value for i, c in enumerate(spec.constants, 1)}},
+        spec.subgroup,
+        name=spec.name,
     )
     try:
         x, y, z = (dim.size(**sizes) for dim in spec.grid)
@@ -96,11 +101,13 @@ def _scalar(binding: Binding) -> type[np.generic]:
     return NUMPY[binding.dtype.split("x")[0]]
 
 
-def _buffer(device: Device, binding: Binding, arrays: Mapping[str, Array], params: Params, sizes: Mapping[str, int]) -> Buffer:
+def _buffer(
+    device: Device, binding: Binding, arrays: Mapping[str, Array], params: Params, sizes: Mapping[str, int]
+) -> Buffer:
     if binding.dtype == "params":
         nbytes = NBYTES
     else:
-        nbytes = math.prod(sizes[n] if isinstance(n, str) else n for n in binding.shape) * DTYPES[binding.dtype][1]
+        nbytes = math.prod(sizes[n] if isinstance(n, str) else n for n in binding.shape) * ELEMENT_BYTES[binding.dtype]
     buffer = Buffer(device, nbytes)
     buffer.fill(POISON)
     data: NDArray[np.generic] | bytes | None = params.pack() if binding.dtype == "params" else arrays.get(binding.name)

@@ -9,10 +9,9 @@ import pkgutil
 import sys
 from collections.abc import Iterator
 
+from kernelc.target import TargetSpec
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.errors import GpuError
-
-from kernelc.target import TargetSpec
 from tests.kernels import cases, harness
 from tests.kernels.case import Case
 
@@ -48,7 +47,10 @@ def main() -> int:
             for name, error in harness.errors(case, outputs).items():
                 bound = harness.bound(case, name)
                 broken += not error <= bound
-                print(f"{case.name:74} {name:14} {error:9.2e} {bound:9.2e}{'' if error <= bound else '  BROKEN'}", flush=True)
+                print(
+                    f"{case.name:74} {name:14} {error:9.2e} {bound:9.2e}{'' if error <= bound else '  BROKEN'}",
+                    flush=True,
+                )
     print(f"{ran} cases executed, {broken} bounds broken")
     return 1 if broken or not ran else 0
 

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from kernelrt.params import Params
 from numpy.typing import NDArray
-from tests.kernels.case import Array, Case
-from tests.kernels.harness import fresh_seed
-from tests.oracle.gemma import F64, stretch
-from tests.oracle.layout import pad, quantize_q8, to_lanes
-from tests.oracle.quantize import planes
 
 from kernelc.kernel import KernelSpec
 from kernelc.matrix import Matrix, Matvec, Tiles, operands
 from kernelc.quant import QUANTS
 from kernelc.target import TargetSpec
+from kernelrt.params import Params
+from tests.kernels.case import Array, Case
+from tests.kernels.harness import fresh_seed
+from tests.oracle.gemma import F64, stretch
+from tests.oracle.layout import pad, quantize_q8, to_lanes
+from tests.oracle.quantize import planes
 
 EPS = 1e-6
 # ||out - ref|| / ||ref|| that each operand type may show: sums are f32; f16 has 11 bits, bf16 8.
@@ -118,7 +118,11 @@ def matvec_cuts(matrix: Matrix, columns: int) -> list[Matvec]:
 def tile_cuts(target: TargetSpec) -> list[Tiles]:
     """Every operand type of the target, in the small tile of decode batches and the large one of prefill."""
     plain = [Tiles(32, 64, 4, 4), Tiles(64, 64, 8, 4)]
-    matrices = [Tiles(bm, bn, wm, wn, o, target.subgroup) for o in operands(target)[1:] for bm, bn, wm, wn in ((32, 64, 32, 16), (128, 64, 64, 16), (128, 128, 64, 32))]
+    matrices = [
+        Tiles(bm, bn, wm, wn, o, target.subgroup)
+        for o in operands(target)[1:]
+        for bm, bn, wm, wn in ((32, 64, 32, 16), (128, 64, 64, 16), (128, 128, 64, 32))
+    ]
     return plain + matrices
 
 
@@ -157,13 +161,29 @@ def product_cases(
     for matrix in (replace(size, quant=quant) for size in sizes for quant in QUANTS):
         for cut in (*matvec_cuts(matrix, 1), *matvec_cuts(matrix, 8)):
             live, capacity = (1, 1) if cut.columns == 1 else (3, 8)
-            yield _case(matrix, cut, make, Shape(matrix.height, matrix.width, live, capacity), fused and live == 1, x_type, judge)
+            yield _case(
+                matrix,
+                cut,
+                make,
+                Shape(matrix.height, matrix.width, live, capacity),
+                fused and live == 1,
+                x_type,
+                judge,
+            )
         for cut in tile_cuts(target):
             live, capacity = (35, 64) if matrix.width > 1024 else (131, 160)
             yield _case(matrix, cut, make, Shape(matrix.height, matrix.width, live, capacity), False, x_type, judge)
 
 
-def _case(matrix: Matrix, cut: Cut, make: Callable[[Matrix, Cut, int], KernelSpec], shape: Shape, fused: bool, x_type: str, judge: Judge) -> Case:
+def _case(
+    matrix: Matrix,
+    cut: Cut,
+    make: Callable[[Matrix, Cut, int], KernelSpec],
+    shape: Shape,
+    fused: bool,
+    x_type: str,
+    judge: Judge,
+) -> Case:
     draw = Draw.fresh()
     weights, dense = draw.weights(matrix)
     if fused:
@@ -178,7 +198,7 @@ def _case(matrix: Matrix, cut: Cut, make: Callable[[Matrix, Cut, int], KernelSpe
             bound = TOLERANCE["f32"]
         else:
             if x_type == "f32":
-                values[:: 3] *= 1e6  # far outside of fp16's range
+                values[::3] *= 1e6  # far outside of fp16's range
             inputs, x = rows_input(values, x_type)
             bound = TOLERANCE[cut.operand]
         residual = None
@@ -188,7 +208,11 @@ def _case(matrix: Matrix, cut: Cut, make: Callable[[Matrix, Cut, int], KernelSpe
     return Case(
         f"{spec.name}.{shape}.{'x'.join(str(n) for n in cut.sizes)}",
         spec,
-        {**inputs, **weights, **{name: a for name, a in outcome.arrays.items() if any(b.name == name for b in spec.bindings)}},
+        {
+            **inputs,
+            **weights,
+            **{name: a for name, a in outcome.arrays.items() if any(b.name == name for b in spec.bindings)},
+        },
         expected,
         shape.params,
         shape.capacity,

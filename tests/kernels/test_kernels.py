@@ -1,9 +1,9 @@
 """Every case of every family, on lavapipe, against its fp64 oracle, with fresh data."""
 
 import pytest
-from kernelrt.gpu.device import Device
 
 from kernelc.target import TargetSpec
+from kernelrt.gpu.device import Device
 from tests.kernels import harness
 from tests.kernels.case import Case
 from tests.kernels.on_device import every_case

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from kernelrt.manifest import seal
 
 from kernelc.errors import StoreError, ToolError
 from kernelc.toolchain.identity import Memo, identify
+from kernelrt.manifest import seal
 
 
 def test_identity_follows_the_bytes_and_not_the_place(tmp_path: Path) -> None:

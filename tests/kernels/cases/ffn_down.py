@@ -15,7 +15,12 @@ from tests.oracle.gemma import F64
 def cases(target: TargetSpec) -> Iterator[Case]:
     sizes = (Matrix("ffn_down", 80, 96, "q4_0"), Matrix("ffn_down", 40, 21504, "q4_0"))
     yield from product_cases(
-        target, lambda matrix, cut, rows: ffn_down.spec(matrix, cut, rows=rows), sizes, fused=False, x_type="f32", judge=_judge
+        target,
+        lambda matrix, cut, rows: ffn_down.spec(matrix, cut, rows=rows),
+        sizes,
+        fused=False,
+        x_type="f32",
+        judge=_judge,
     )
 
 
