@@ -1,8 +1,9 @@
-"""Times the kernels of a plan on a real GPU: `python benchmarks/kernels.py --model gemma27b --target h200 --device NVIDIA`.
+"""Times the kernels of a plan on a real GPU: `python benchmarks/kernels.py --target h200 --device NVIDIA`.
 
-Each kernel runs many times in one recording, with a full barrier after each dispatch as in the model, over several sets of its
-large inputs, so that weights come from memory and not from a cache. Inputs are random. The share is of the roofline: the time that
-the target's bandwidth or arithmetic needs at the least, over the time measured. Level: measured, on the device that the output names.
+Each kernel runs many times in one recording, with a full barrier after each dispatch as in the model, over several
+sets of its large inputs, so that weights come from memory and not from a cache. Inputs are random. The share is of
+the roofline: the time that the target's bandwidth or arithmetic needs at the least, over the time measured. Level:
+measured, on the device that the output names.
 """
 
 import argparse

@@ -2,8 +2,8 @@
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import ceil_div
-from kernelc.matrix import PREFILL_ROWS
 from kernelc.model import ModelSpec
+from kernelc.product.forms import PREFILL_ROWS
 from kernelc.target import TargetSpec
 
 QUERY_TILE = 64  # rows that a chunk's scratch is padded to: every query tile divides it

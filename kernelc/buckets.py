@@ -8,7 +8,9 @@ from kernelc.quant import QUANTS
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """`seq`: KV cache capacities in tokens. `batch`: sequences decoded together. `quant`: the weights' format (quant.QUANTS)."""
+    """`seq`: KV cache capacities in tokens. `batch`: sequences decoded together. `quant`: the weights' format
+    (quant.QUANTS).
+    """
 
     seq: tuple[int, ...] = (512, 2048, 8192)
     batch: tuple[int, ...] = (1, 8, 32)

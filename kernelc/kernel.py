@@ -42,8 +42,9 @@ class KernelSpec:
     """One kernel, wholly specialised.
 
     `params` are what the template reads, sorted by name; `requires` names device features (kernelrt.gpu.features);
-    `subgroup` is the subgroup size the pipeline must be created with, or 0 where any will do; `coherent` names the bindings through
-    which workgroups of one dispatch read what others of it wrote; `tags` are how the runtime finds the kernel.
+    `subgroup` is the subgroup size the pipeline must be created with, or 0 where any will do; `coherent` names the
+    bindings through which workgroups of one dispatch read what others of it wrote; `tags` are how the runtime finds
+    the kernel.
     """
 
     name: str

@@ -20,7 +20,9 @@ def families() -> tuple[ModuleType, ...]:
 
 
 def plan(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> tuple[KernelSpec, ...]:
-    """All kernels, sorted by family, then as the family lists them. Raises InputError where the target lacks what a kernel needs."""
+    """All kernels, sorted by family, then as the family lists them. Raises InputError where the target lacks what a
+    kernel needs.
+    """
     specs = tuple(_pinned(spec, target) for family in families() for spec in family.kernels(model, target, buckets))
     seen: set[str] = set()
     for spec in specs:

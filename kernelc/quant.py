@@ -9,7 +9,9 @@ BLOCK = 32  # weights that share a scale
 
 @dataclass(frozen=True, slots=True)
 class Quant:
-    """`unit`: weights in 16 bytes, what one lane loads at a time. A row of K weights is stored as ceil(K / 32) blocks."""
+    """`unit`: weights in 16 bytes, what one lane loads at a time. A row of K weights is stored as ceil(K / 32)
+    blocks.
+    """
 
     name: str
     bits: int

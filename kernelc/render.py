@@ -41,10 +41,9 @@ def _declarations(spec: KernelSpec) -> str:
             )
             continue
         glsl = GLSL_TYPES[binding.dtype]
-        lines.append(
-            f"layout(set = 0, binding = {i}, std430) {'coherent ' * (binding.name in spec.coherent)}{qualifier[binding.access]}buffer B{i}_{binding.name} "
-            f"{{ {glsl} {binding.name}[]; }};"
-        )
+        how = "coherent " * (binding.name in spec.coherent) + qualifier[binding.access]
+        block = f"buffer B{i}_{binding.name} {{ {glsl} {binding.name}[]; }};"
+        lines.append(f"layout(set = 0, binding = {i}, std430) {how}{block}")
     return "\n".join(lines)
 
 

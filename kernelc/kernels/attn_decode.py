@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from kernelc.attention import capacities, subgroup_of
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen
-from kernelc.matrix import MATVEC_COLUMNS
 from kernelc.model import ModelSpec
+from kernelc.product.matvec import MATVEC_COLUMNS
 from kernelc.quant import BLOCK, QUANTS, padded
 from kernelc.target import TargetSpec
 

@@ -2,16 +2,19 @@
 
     out_rows[b][n] = sum over k of W[n][k] g[b][k];  g the gated activations of `ffn_gate_up`, out f32 [rows, hidden]
 
-g leaves the range of fp16, so it comes as floats (or int8 with scales); f16 cooperative matrices bring each row into range by a
-power of two from its largest magnitude, which `ffn_gate_up` collected.
+g leaves the range of fp16, so it comes as floats (or int8 with scales); f16 cooperative matrices bring each row into
+range by a power of two from its largest magnitude, which `ffn_gate_up` collected.
 """
 
 from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec
-from kernelc.matrix import Matrix, Matvec, Tiles, forms, matvec, tiles
 from kernelc.model import ModelSpec
+from kernelc.product.forms import forms
+from kernelc.product.matrix import Matrix
+from kernelc.product.matvec import Matvec, matvec
+from kernelc.product.tiles import Tiles, tiles
 from kernelc.target import TargetSpec
 
 

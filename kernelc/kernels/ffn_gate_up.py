@@ -2,16 +2,20 @@
 
     g[b][n] = activation(sum over k of W_gate[n][k] h[b][k]) * (sum over k of W_up[n][k] h[b][k])
 
-activation is gelu_tanh (Gemma) or SiLU. One row: h is made by the norm prologue (post-attention norm, residual, pre-FFN norm). g leaves as
-ffn_down reads it: lanes layout, floats or int8 with a scale a block (`dot`), or f32 rows with each row's largest magnitude.
+activation is gelu_tanh (Gemma) or SiLU. One row: h is made by the norm prologue (post-attention norm, residual,
+pre-FFN norm). g leaves as ffn_down reads it: lanes layout, floats or int8 with a scale a block (`dot`), or f32 rows
+with each row's largest magnitude.
 """
 
 from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec
-from kernelc.matrix import Matrix, Matvec, Tiles, forms, matvec, tiles
 from kernelc.model import ModelSpec
+from kernelc.product.forms import forms
+from kernelc.product.matrix import Matrix
+from kernelc.product.matvec import Matvec, matvec
+from kernelc.product.tiles import Tiles, tiles
 from kernelc.quant import BLOCK, padded
 from kernelc.target import TargetSpec
 

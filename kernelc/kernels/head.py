@@ -2,16 +2,20 @@
 
     out_rows[b][n] = sum over k of E[n][k] h[b][k];  E the tied embedding, out f32 [rows, vocab]
 
-One row: h is made by the norm prologue (post-FFN norm of the last layer, residual, final norm). The matvec form also writes
-best u32x2 [rows, workgroups]: the bits of the largest logit among the workgroup's rows and its token id, for `argmax`.
+One row: h is made by the norm prologue (post-FFN norm of the last layer, residual, final norm). The matvec form also
+writes best u32x2 [rows, workgroups]: the bits of the largest logit among the workgroup's rows and its token id, for
+`argmax`.
 """
 
 from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec, ceil_div
-from kernelc.matrix import Matrix, Matvec, Tiles, forms, matvec, tiles
 from kernelc.model import ModelSpec
+from kernelc.product.forms import forms
+from kernelc.product.matrix import Matrix
+from kernelc.product.matvec import Matvec, matvec
+from kernelc.product.tiles import Tiles, tiles
 from kernelc.target import TargetSpec
 
 

@@ -2,16 +2,19 @@
 
     residual_out = residual + rmsnorm(branch) * post_weight;  h = rmsnorm(residual_out) * pre_weight
 
-All f32 [rows, hidden]; rmsnorm(x) = x / sqrt(mean(x^2) + eps); weights are (1 + w) already. h leaves as its reader wants it: halves by
-rows (matrix forms), or the lanes layout in floats or int8 (matvec forms). It clears `row_max`, which ffn_gate_up collects afterwards.
+All f32 [rows, hidden]; rmsnorm(x) = x / sqrt(mean(x^2) + eps); weights are (1 + w) already. h leaves as its reader
+wants it: halves by rows (matrix forms), or the lanes layout in floats or int8 (matvec forms). It clears `row_max`,
+which ffn_gate_up collects afterwards.
 """
 
 from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen
-from kernelc.matrix import BASE, MATVEC_COLUMNS, PREFILL_ROWS, norm_bindings
 from kernelc.model import ModelSpec
+from kernelc.product.forms import PREFILL_ROWS
+from kernelc.product.matrix import BASE, norm_bindings
+from kernelc.product.matvec import MATVEC_COLUMNS
 from kernelc.quant import BLOCK, QUANTS, padded
 from kernelc.target import TargetSpec
 

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec
-from kernelc.matrix import Matrix, Matvec, Tiles, forms, matvec, tiles
 from kernelc.model import ModelSpec
+from kernelc.product.forms import forms
+from kernelc.product.matrix import Matrix
+from kernelc.product.matvec import Matvec, matvec
+from kernelc.product.tiles import Tiles, tiles
 from kernelc.target import TargetSpec
 
 

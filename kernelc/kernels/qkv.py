@@ -1,16 +1,22 @@
 """qkv: queries, keys and values of a layer in one product.
 
-    out_rows[b][n] = sum over k of W[n][k] h[b][k];  rows of W: all q heads, then all k heads, then all v heads; out f32 [rows, qkv_rows]
+    out_rows[b][n] = sum over k of W[n][k] h[b][k];  out f32 [rows, qkv_rows]
 
-One row: h is made by the norm prologue (post-FFN norm of the layer before, residual, input norm). More rows: h comes from `norm`.
+Rows of W: all q heads, then all k heads, then all v heads.
+
+One row: h is made by the norm prologue (post-FFN norm of the layer before, residual, input norm). More rows: h comes
+from `norm`.
 """
 
 from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec
-from kernelc.matrix import Matrix, Matvec, Tiles, forms, matvec, tiles
 from kernelc.model import ModelSpec
+from kernelc.product.forms import forms
+from kernelc.product.matrix import Matrix
+from kernelc.product.matvec import Matvec, matvec
+from kernelc.product.tiles import Tiles, tiles
 from kernelc.target import TargetSpec
 
 

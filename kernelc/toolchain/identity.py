@@ -24,7 +24,8 @@ class Identity:
 class Memo:
     """Remembers hashes of big files by (size, mtime, inode), and answers that follow from a file's hash.
 
-    With a path it is kept in that JSON file, sealed; what is not intact there is computed again. Not shared between threads.
+    With a path it is kept in that JSON file, sealed; what is not intact there is computed again. Not shared between
+    threads.
     """
 
     def __init__(self, path: Path | None = None) -> None:

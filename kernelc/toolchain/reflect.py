@@ -15,8 +15,9 @@ _WORKGROUP_STORAGE = 4
 
 @dataclass(frozen=True, slots=True)
 class ReflectedBinding:
-    """A buffer of the module: `dtype` as kernelrt.abi.ELEMENT_BYTES writes it ("struct" for a block without a run-time array),
-    `stride` bytes from one element to the next (0 for a struct)."""
+    """A buffer of the module: `dtype` as kernelrt.abi.ELEMENT_BYTES writes it ("struct" for a block without a run-
+    time array), `stride` bytes from one element to the next (0 for a struct).
+    """
 
     descriptor_set: int
     number: int

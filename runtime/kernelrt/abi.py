@@ -34,8 +34,8 @@ Access = Literal["r", "w", "rw"]
 class Binding:
     """One storage buffer of set 0; its number is its place in the kernel's list.
 
-    `shape` counts elements of `dtype`; a string in it is a run-time quantity ("rows": tokens of a prefill chunk or sequences of
-    a decode batch; "slots": KV caches).
+    `shape` counts elements of `dtype`; a string in it is a run-time quantity ("rows": tokens of a prefill chunk or
+    sequences of a decode batch; "slots": KV caches).
     """
 
     name: str

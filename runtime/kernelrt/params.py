@@ -1,4 +1,6 @@
-"""The run-time scalars: one small buffer that the host writes before each submission (templates/glsl/lib/header.glsl)."""
+"""The run-time scalars: one small buffer that the host writes before each submission
+(templates/glsl/lib/header.glsl).
+"""
 
 import struct
 from dataclasses import dataclass, field
@@ -9,7 +11,9 @@ NBYTES = 16 + MAX_SEQUENCES * 32
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """One sequence of a decode batch: where its token stands, which KV cache it uses, and how its next token is drawn."""
+    """One sequence of a decode batch: where its token stands, which KV cache it uses, and how its next token is
+    drawn.
+    """
 
     position: int = 0
     slot: int = 0
@@ -21,7 +25,9 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """`rows` live rows (tokens of a prefill chunk or sequences of a decode batch); `start` and `slot` are a prefill chunk's."""
+    """`rows` live rows (tokens of a prefill chunk or sequences of a decode batch); `start` and `slot` are a prefill
+    chunk's.
+    """
 
     rows: int
     start: int = 0

@@ -34,7 +34,9 @@ def execute(
     capacity: int,
     quantities: Mapping[str, int] | None = None,
 ) -> dict[str, Array]:
-    """Renders, compiles, checks the ABI, runs once; gives every buffer that the kernel may write, as flat arrays of its scalars."""
+    """Renders, compiles, checks the ABI, runs once; gives every buffer that the kernel may write, as flat arrays of
+    its scalars.
+    """
     unknown = set(arrays) - {binding.name for binding in spec.bindings}
     assert not unknown, f"{spec.name} has no binding {sorted(unknown)}"
     sizes = {"rows": capacity, **(quantities or {})}
@@ -64,7 +66,9 @@ def execute(
 
 
 def errors(case: Case, outputs: Mapping[str, Array]) -> dict[str, float]:
-    """||out - expected|| / ||expected|| by binding; infinite where something is unwritten, or written that should not be."""
+    """||out - expected|| / ||expected|| by binding; infinite where something is unwritten, or written that should not
+    be.
+    """
     seen = case.view(outputs)
     return {name: relative_error(seen[name], expected) for name, expected in case.expected.items()}
 

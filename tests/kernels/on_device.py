@@ -1,6 +1,8 @@
-"""Executes every case on a real GPU and prints a table of errors: `python -m tests.kernels.on_device --target h200 --device NVIDIA`.
+"""Executes every case on a real GPU and prints a table of errors: `python -m tests.kernels.on_device --target h200
+--device NVIDIA`.
 
-The forms that lavapipe cannot run (cooperative matrices, bfloat16) are executed nowhere else. Exit code 1 where a bound is broken.
+The forms that lavapipe cannot run (cooperative matrices, bfloat16) are executed nowhere else. Exit code 1 where a
+bound is broken.
 """
 
 import argparse

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernelc.kernel import KernelSpec
-from kernelc.matrix import Matrix, Matvec, Tiles, operands
+from kernelc.product.matrix import Matrix
+from kernelc.product.matvec import Matvec
+from kernelc.product.tiles import Tiles, operands
 from kernelc.quant import QUANTS
 from kernelc.target import TargetSpec
 from kernelrt.params import Params
@@ -108,8 +110,11 @@ class Shape:
 
 
 def matvec_cuts(matrix: Matrix, columns: int) -> list[Matvec]:
-    """The cuts that the cases execute: floats and, where there is something to unpack, integer dots; one and several rows a subgroup."""
-    # A wide row has many parts in the norm prologue, all unrolled: a small workgroup would keep lavapipe's compiler busy for half a minute.
+    """The cuts that the cases execute: floats and, where there is something to unpack, integer dots; one and several
+    rows a subgroup.
+    """
+    # A wide row has many parts in the norm prologue, all unrolled: a small workgroup would keep lavapipe's
+    # compiler busy for half a minute.
     sizes = [(2, 256)] if matrix.width > 1024 else [(1, 32), (3, 64)]
     dots = (False, True) if QUANTS[matrix.quant].scaled else (False,)
     return [Matvec(columns, dot, rows, 32, workgroup) for dot in dots for rows, workgroup in sizes]
@@ -117,12 +122,9 @@ def matvec_cuts(matrix: Matrix, columns: int) -> list[Matvec]:
 
 def tile_cuts(target: TargetSpec) -> list[Tiles]:
     """Every operand type of the target, in the small tile of decode batches and the large one of prefill."""
-    plain = [Tiles(32, 64, 4, 4), Tiles(64, 64, 8, 4)]
-    matrices = [
-        Tiles(bm, bn, wm, wn, o, target.subgroup)
-        for o in operands(target)[1:]
-        for bm, bn, wm, wn in ((32, 64, 32, 16), (128, 64, 64, 16), (128, 128, 64, 32))
-    ]
+    plain = [Tiles(32, 64, 4, 4), Tiles(64, 64, 8, 4, 64)]
+    cuts = ((32, 64, 32, 16, 128), (128, 64, 64, 16, 32), (128, 128, 64, 32, 64))
+    matrices = [Tiles(*cut, operand, target.subgroup) for operand in operands(target)[1:] for cut in cuts]
     return plain + matrices
 
 

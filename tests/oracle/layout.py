@@ -26,7 +26,9 @@ def from_lanes(x: NDArray[np.generic], unit: int, part: int) -> NDArray[np.gener
 
 
 def quantize_q8(x: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float64]]:
-    """[rows, padded] -> (int8 [rows, padded], (scale, sum of the integers) f32 [rows, blocks, 2], the values they mean, fp64)."""
+    """[rows, padded] -> (int8 [rows, padded], (scale, sum of the integers) f32 [rows, blocks, 2], the values they
+    mean, fp64).
+    """
     rows, width = x.shape
     blocks = x.astype(np.float64).reshape(rows, width // BLOCK, BLOCK)
     scale = np.abs(blocks).max(-1, keepdims=True) / 127
@@ -38,7 +40,9 @@ def quantize_q8(x: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[np.f
 def q8_view(
     words: NDArray[np.generic], scales: NDArray[np.generic], width: int, unit: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What a kernel wrote as lanes_q8 -> (values fp64 [rows, padded], written sum - true sum [rows, blocks]); NaN where unwritten."""
+    """What a kernel wrote as lanes_q8 -> (values fp64 [rows, padded], written sum - true sum [rows, blocks]); NaN
+    where unwritten.
+    """
     wide = padded(width)
     integers = from_lanes(words.view(np.int8).reshape(-1, wide), unit, 16).astype(np.float64)
     pairs = scales.astype(np.float64).reshape(-1, wide // BLOCK, 2)

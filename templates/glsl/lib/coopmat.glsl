@@ -9,7 +9,7 @@
 {% set element = {"f16": "float16_t", "bf16": "bfloat16_t"}[operand] %}
 const uint WM = {{ wm }}u;
 const uint WN = {{ wn }}u;
-const uint STRIDE = 20u;  // of a row of 32 in pairs: four pairs of padding keep 16-byte alignment and spread the banks
+const uint STRIDE = {{ bk // 2 + 4 }}u;  // of a row in pairs: four pairs of padding keep 16-byte alignment and spread the banks
 shared {{ pair }} x_tile[{{ bm }} * STRIDE];
 {% for m in range(matrices) %}
 shared {{ pair }} w{{ m }}_tile[{{ bn }} * STRIDE];

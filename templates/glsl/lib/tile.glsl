@@ -8,8 +8,8 @@
 const uint TM = {{ tm }}u;
 const uint TN = {{ tn }}u;
 // K-major, so that a thread reads its rows side by side; one float of padding spreads the transposing writes over the banks.
-shared float x_tile[32 * {{ bm + 1 }}];
-shared float w_tile[{{ matrices }}][32 * {{ bn + 1 }}];
+shared float x_tile[{{ bk }} * {{ bm + 1 }}];
+shared float w_tile[{{ matrices }}][{{ bk }} * {{ bn + 1 }}];
 void put_x(uint row, uint k, vec4 value) {
     [[unroll]] for (uint i = 0; i < 4; ++i) x_tile[(k + i) * {{ bm + 1 }} + row] = value[i];
 }

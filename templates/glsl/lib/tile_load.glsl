@@ -1,17 +1,22 @@
 {#
-  Loads of one K step of 32 for the matrix forms: global -> registers (prefetched while the step before computes) -> shared.
-  x is row-major [rows, PADDED], halves or floats; w is [HEIGHT, PADDED] in its planes. Both tails of K are zero in memory.
+  Loads of one K step of {{ bk }} for the matrix forms: global -> registers (prefetched while the step before computes) -> shared.
+  x is row-major [rows, PADDED], halves or floats; w is [HEIGHT, PADDED] in its planes. The tails of K are zero in memory; what a
+  last step has beyond them is zero in x, and some weight or other in w.
 #}
-{% set x_items = 8 if x_type == "f32" else 4 %}
-{% set w_items = 4 if quant == "f16" else 2 %}
+{% set x_each = 4 if x_type == "f32" else 8 %}
+{% set w_each = 8 if quant == "f16" else 16 %}
 const uint BM = {{ bm }}u;
 const uint BN = {{ bn }}u;
-const uint BK = 32u;
+const uint BK = {{ bk }}u;
 const uint HEIGHT = {{ height }}u;
 const uint PADDED = {{ padded }}u;
-const uint STEPS = PADDED / BK;
-const uint X_LOADS = (BM * {{ x_items }}u + WORKGROUP - 1u) / WORKGROUP;
-const uint W_LOADS = (BN * {{ w_items }}u + WORKGROUP - 1u) / WORKGROUP;
+const uint BLOCKS = PADDED / 32u;
+const uint STEPS = (PADDED + BK - 1u) / BK;
+// Items of 16 bytes (q4_0: 8) that a row of x and of w has in a step, and how many of all rows a thread takes.
+const uint X_ITEMS = BK / {{ x_each }}u;
+const uint W_ITEMS = BK / {{ w_each }}u;
+const uint X_LOADS = (BM * X_ITEMS + WORKGROUP - 1u) / WORKGROUP;
+const uint W_LOADS = (BN * W_ITEMS + WORKGROUP - 1u) / WORKGROUP;
 
 {{ "vec4" if x_type == "f32" else "uvec4" }} x_next[X_LOADS];
 {% for m in range(matrices) %}
@@ -29,17 +34,20 @@ float x_factor[X_LOADS];
 void load_step(uint step, uint m0, uint n0) {
     [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
         const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
-        const uint row = m0 + item / {{ x_items }}u;
+        const uint row = m0 + item / X_ITEMS;
+        const uint at = step * X_ITEMS + item % X_ITEMS;
         x_next[i] = {{ "vec4(0.0)" if x_type == "f32" else "uvec4(0)" }};
-        if (item < BM * {{ x_items }}u && row < params.rows) x_next[i] = x[row * (PADDED / {{ 32 // x_items }}u) + step * {{ x_items }}u + item % {{ x_items }}u];
+        if (item < BM * X_ITEMS && row < params.rows{{ " && at < PADDED / %du" % x_each if padded % bk }}) x_next[i] = x[row * (PADDED / {{ x_each }}u) + at];
     }
     [[unroll]] for (uint i = 0; i < W_LOADS; ++i) {
         const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
-        const uint row = min(n0 + item / {{ w_items }}u, HEIGHT - 1u);
+        const uint row = min(n0 + item / W_ITEMS, HEIGHT - 1u);
+        const uint part = step * W_ITEMS + item % W_ITEMS;
+        const uint at = {{ "min(part, PADDED / %du - 1u)" % w_each if padded % bk else "part" }};
 {% for m in range(matrices) %}
-        w{{ m }}_next[i] = {{ names[m] }}[(row * STEPS + step) * {{ w_items }}u + item % {{ w_items }}u];
+        w{{ m }}_next[i] = {{ names[m] }}[row * (PADDED / {{ w_each }}u) + at];
 {% if quant != "f16" %}
-        w{{ m }}_scale_next[i] = float({{ names[m] }}_scale[row * STEPS + step]);
+        w{{ m }}_scale_next[i] = float({{ names[m] }}_scale[row * BLOCKS + at / 2u]);
 {% endif %}
 {% endfor %}
     }
@@ -48,9 +56,9 @@ void load_step(uint step, uint m0, uint n0) {
 void store_step() {
     [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
         const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
-        if (item < BM * {{ x_items }}u) {
-            const uint row = item / {{ x_items }}u;
-            const uint k = (item % {{ x_items }}u) * {{ 32 // x_items }}u;
+        if (item < BM * X_ITEMS) {
+            const uint row = item / X_ITEMS;
+            const uint k = (item % X_ITEMS) * {{ x_each }}u;
 {% if x_type == "f32" %}
             put_x(row, k, x_next[i]{{ " * x_factor[i]" if scaled_x }});
 {% else %}
@@ -61,14 +69,16 @@ void store_step() {
     }
     [[unroll]] for (uint i = 0; i < W_LOADS; ++i) {
         const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
-        if (item < BN * {{ w_items }}u) {
-            const uint row = item / {{ w_items }}u;
-            const uint part = item % {{ w_items }}u;
+        if (item < BN * W_ITEMS) {
+            const uint row = item / W_ITEMS;
+            const uint part = item % W_ITEMS;
 {% for m in range(matrices) %}
 {% if quant == "q4_0" %}
+            // Half a block: eight of its first sixteen weights in the low nibbles, eight of the last in the high ones.
+            const uint k{{ m }} = part / 2 * 32 + part % 2 * 8;
             [[unroll]] for (uint j = 0; j < 2; ++j) {
-                put_w({{ m }}, row, part * 8 + j * 4, (vec4(unpack8(w{{ m }}_next[i][j] & 0x0F0F0F0Fu)) - 8.0) * w{{ m }}_scale_next[i]);
-                put_w({{ m }}, row, part * 8 + j * 4 + 16, (vec4(unpack8((w{{ m }}_next[i][j] >> 4) & 0x0F0F0F0Fu)) - 8.0) * w{{ m }}_scale_next[i]);
+                put_w({{ m }}, row, k{{ m }} + j * 4, (vec4(unpack8(w{{ m }}_next[i][j] & 0x0F0F0F0Fu)) - 8.0) * w{{ m }}_scale_next[i]);
+                put_w({{ m }}, row, k{{ m }} + j * 4 + 16, (vec4(unpack8((w{{ m }}_next[i][j] >> 4) & 0x0F0F0F0Fu)) - 8.0) * w{{ m }}_scale_next[i]);
             }
 {% elif quant == "q8_0" %}
             [[unroll]] for (uint j = 0; j < 4; ++j) put_w({{ m }}, row, part * 16 + j * 4, vec4(unpack8(int(w{{ m }}_next[i][j]))) * w{{ m }}_scale_next[i]);
@@ -83,7 +93,7 @@ void store_step() {
 
 void load_factors(uint m0) {
     [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
-        const uint row = m0 + (gl_LocalInvocationID.x + i * WORKGROUP) / {{ x_items }}u;
+        const uint row = m0 + (gl_LocalInvocationID.x + i * WORKGROUP) / X_ITEMS;
         x_factor[i] = row < params.rows ? uintBitsToFloat(row_factor_bits(row) << 23) : 0.0;
     }
 }

@@ -1,11 +1,11 @@
-"""Cases of ffn_down: tiny-odd's matrix whole, and rows of the 27B one, with activations that leave the range of fp16."""
+"""Cases of ffn_down: tiny-odd's matrix whole, rows of the 27B one, and activations outside of fp16's range."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from kernelc.kernels import ffn_down
-from kernelc.matrix import Matrix
+from kernelc.product.matrix import Matrix
 from kernelc.target import TargetSpec
 from tests.kernels.case import Case
 from tests.kernels.products import Cut, Outcome, Shape, beyond, product_cases

@@ -7,7 +7,8 @@ import numpy as np
 
 from kernelc.kernel import KernelSpec
 from kernelc.kernels import ffn_gate_up
-from kernelc.matrix import Matrix, Matvec
+from kernelc.product.matrix import Matrix
+from kernelc.product.matvec import Matvec
 from kernelc.quant import padded
 from kernelc.target import TargetSpec
 from tests.kernels.case import Array, Case

@@ -6,7 +6,8 @@ import numpy as np
 
 from kernelc.kernel import ceil_div
 from kernelc.kernels import head
-from kernelc.matrix import Matrix, Matvec
+from kernelc.product.matrix import Matrix
+from kernelc.product.matvec import Matvec
 from kernelc.target import TargetSpec
 from tests.kernels.case import Array, Case
 from tests.kernels.products import EPS, Cut, Outcome, Shape, beyond, product_cases

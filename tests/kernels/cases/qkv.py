@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kernelc.kernels import qkv
-from kernelc.matrix import Matrix
+from kernelc.product.matrix import Matrix
 from kernelc.target import TargetSpec
 from tests.kernels.case import Case
 from tests.kernels.products import EPS, product_cases

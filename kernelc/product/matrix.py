@@ -1,0 +1,64 @@
+"""The matrix of a product: its shape, its format, its bindings, its work."""
+
+from dataclasses import dataclass
+from math import prod
+
+from kernelc.kernel import ELEMENT_BYTES, Binding, Work
+from kernelc.quant import BLOCK, QUANTS, Quant, padded
+
+BASE = ("float16", "storage16", "int8", "subgroup")  # features that every form needs
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A product of a family: [rows, width] x [height, width]^T; two matrices of one shape if `gated`."""
+
+    family: str
+    height: int
+    width: int
+    quant: str
+    gated: bool = False
+
+    @property
+    def format(self) -> Quant:
+        return QUANTS[self.quant]
+
+    @property
+    def matrices(self) -> int:
+        return 2 if self.gated else 1
+
+    def work(self, rows: int, x_bytes: int, out_bytes: int) -> Work:
+        """2 FLOPs a weight and row; each weight and each activation moved once."""
+        weights = self.matrices * self.format.weight_bytes(self.height, self.width)
+        return Work(
+            rows, 2 * rows * self.matrices * self.height * self.width, weights + rows * x_bytes, rows * out_bytes
+        )
+
+    def weight_bindings(self, element: str = "u32x4") -> list[Binding]:
+        """The planes of one matrix, or of both, with the integers as `element`."""
+        per_row = padded(self.width) * self.format.bits // 32 // {"u32x2": 2, "u32x4": 4}[element]
+        bindings: list[Binding] = []
+        for name in ("w", "w_up")[: self.matrices]:
+            bindings.append(Binding(name, element, (self.height, per_row)))
+            if self.format.scaled:
+                bindings.append(Binding(f"{name}_scale", "f16", (self.height, padded(self.width) // BLOCK)))
+        return bindings
+
+
+def norm_bindings(width: int) -> list[Binding]:
+    """What the norm prologue reads and writes, f32: see templates/glsl/lib/norm.glsl."""
+    quads = width // 4
+    return [
+        Binding("branch", "f32x4", ("rows", quads)),
+        Binding("residual", "f32x4", ("rows", quads)),
+        Binding("post_weight", "f32x4", (quads,)),
+        Binding("pre_weight", "f32x4", (quads,)),
+        Binding("residual_out", "f32x4", ("rows", quads), "w"),
+    ]
+
+
+def row_bytes(binding: Binding) -> int:
+    """Bytes that one row of a buffer takes (0 for one that does not grow with the rows)."""
+    if "rows" not in binding.shape:
+        return 0
+    return prod(n for n in binding.shape if isinstance(n, int)) * ELEMENT_BYTES[binding.dtype]

@@ -1,0 +1,97 @@
+"""The matvec form: templates/glsl/lib/matvec.glsl."""
+
+from dataclasses import dataclass
+
+from kernelc.kernel import Binding, Constant, Dim, KernelSpec, Value, ceil_div, frozen
+from kernelc.product.matrix import BASE, Matrix, norm_bindings, row_bytes
+from kernelc.quant import BLOCK, padded
+from kernelc.target import TargetSpec
+
+MATVEC_COLUMNS = 8  # the most rows of activations that this form takes
+
+
+@dataclass(frozen=True, slots=True)
+class Matvec:
+    """How a matvec kernel is cut: `rows` of the matrix a subgroup at once, `rows_per_workgroup` in all, `workgroup`
+    threads.
+    """
+
+    columns: int
+    dot: bool
+    rows: int
+    rows_per_workgroup: int
+    workgroup: int
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return (self.columns, self.rows, self.rows_per_workgroup, self.workgroup)
+
+    @staticmethod
+    def tuned(target: TargetSpec, matrix: Matrix, columns: int, dot: bool) -> "Matvec":
+        """The cut of a target: `<family>_workgroup`, `<family>_rows` and `<family>_rows_per_workgroup` of its [tune]
+        table, with `_b8` behind them for more than one column; else one pass of four rows a subgroup, fewer where
+        accumulators are many.
+        """
+
+        def tuned(what: str, default: int) -> int:
+            return target.tune.get(f"{matrix.family}_{what}{'_b8' if columns > 1 else ''}", default)
+
+        workgroup = tuned("workgroup", 256)
+        rows = tuned("rows", max(1, 4 // matrix.matrices // (2 if columns > 1 else 1)))
+        one_pass = workgroup // (target.subgroup or 32) * rows
+        # A gated product that leaves as int8 needs whole blocks.
+        return Matvec(columns, dot, rows, tuned("rows_per_workgroup", ceil_div(one_pass, BLOCK) * BLOCK), workgroup)
+
+
+def matvec(
+    matrix: Matrix,
+    cut: Matvec,
+    *,
+    norm_eps: float | None,
+    outputs: list[Binding],
+    params: dict[str, Value] | None = None,
+) -> KernelSpec:
+    """The matvec form. With `norm_eps` the norm prologue makes the activations (one column only); else they come in
+    lanes layout.
+    """
+    if not 1 <= cut.columns <= MATVEC_COLUMNS:
+        raise ValueError(f"{matrix.family}: {cut.columns} columns; the matvec form takes 1 to {MATVEC_COLUMNS}")
+    width, unit = padded(matrix.width), matrix.format.unit
+    if norm_eps is not None:
+        inputs, x_bytes = norm_bindings(matrix.width), 3 * 4 * matrix.width
+    elif cut.dot:
+        inputs = [Binding("x", "u32x4", ("rows", width // 16)), Binding("x_scale", "f32x2", ("rows", width // BLOCK))]
+        x_bytes = width + width // 4
+    else:
+        inputs, x_bytes = [Binding("x", "f32x4", ("rows", width // 4))], 4 * width
+    out_bytes = sum(row_bytes(b) for b in outputs)
+    return KernelSpec(
+        name=f"{matrix.family}.b{cut.columns}.{matrix.quant}{'.dot' if cut.dot else ''}",
+        family=matrix.family,
+        params=frozen(
+            {
+                "form": "matvec",
+                "quant": matrix.quant,
+                "unit": unit,
+                "width": matrix.width,
+                "padded": width,
+                "height": matrix.height,
+                "gated": matrix.gated,
+                "columns": cut.columns,
+                "dot": cut.dot,
+                "prologue": "none" if norm_eps is None else "norm",
+                "eps": norm_eps or 0.0,
+                "rows_per_workgroup": cut.rows_per_workgroup,
+                "quantized_out": False,
+                "out_width": matrix.height,
+                **(params or {}),
+            }
+        ),
+        bindings=(Binding("params", "params", ()), *inputs, *matrix.weight_bindings(), *outputs),
+        constants=(Constant("ROWS", cut.rows),),
+        workgroup=cut.workgroup,
+        grid=(Dim(ceil_div(matrix.height, cut.rows_per_workgroup)), Dim(), Dim()),
+        work=matrix.work(cut.columns, x_bytes, out_bytes),
+        requires=(*BASE, *(("integer_dot",) if cut.dot else ())),
+        tags=frozen({"role": "decode", "batch": cut.columns, "quant": matrix.quant, "form": "matvec", "dot": cut.dot}),
+    )

@@ -1,0 +1,116 @@
+"""The tile and coopmat forms: templates/glsl/lib/{tile,coopmat,tile_load}.glsl."""
+
+from dataclasses import dataclass
+
+from kernelc.kernel import Binding, Dim, KernelSpec, Value, ceil_div, frozen
+from kernelc.product.matrix import BASE, Matrix
+from kernelc.quant import padded
+from kernelc.target import TargetSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """A tile of bm x bn results a workgroup, m x n of them a thread (tile) or a subgroup of `subgroup` lanes (coopmat).
+
+    It goes through K in steps of bk (whole blocks of 32). `operand` is f32 for plain tiles, else the type of the
+    cooperative matrices' operands, f16 or bf16.
+    """
+
+    bm: int
+    bn: int
+    m: int
+    n: int
+    bk: int = 32
+    operand: str = "f32"
+    subgroup: int = 32
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return (self.bm, self.bn, self.m, self.n, self.bk)
+
+    @property
+    def coopmat(self) -> bool:
+        return self.operand != "f32"
+
+    @property
+    def workgroup(self) -> int:
+        return (self.bm // self.m) * (self.bn // self.n) * (self.subgroup if self.coopmat else 1)
+
+
+def tiles(
+    matrix: Matrix, cut: Tiles, *, rows: int, x_type: str, role: str, params: dict[str, Value] | None = None
+) -> KernelSpec:
+    """The tile and coopmat forms for up to `rows` rows. x is row-major [rows, padded(width)], `x_type` f16 or f32.
+
+    Only a gated product writes `row_max` (the largest magnitude of each row, as float bits); only f16 cooperative
+    matrices with f32 activations read it, to bring a row into the range of halves.
+    """
+    width = padded(matrix.width)
+    out_width = padded(matrix.height) if matrix.gated else matrix.height
+    scaled = x_type == "f32" and cut.operand == "f16"
+    x = Binding("x", "f32x4", ("rows", width // 4)) if x_type == "f32" else Binding("x", "u32x4", ("rows", width // 8))
+    maxima = [Binding("row_max", "u32", ("rows",), "rw" if matrix.gated else "r")] if matrix.gated or scaled else []
+    lanes: dict[str, Value] = {"wm": cut.m, "wn": cut.n, "operand": cut.operand, "subgroup": cut.subgroup}
+    threads: dict[str, Value] = {"tm": cut.m, "tn": cut.n}
+    form = "coopmat" if cut.coopmat else "tile"
+    needs = {"f32": (), "f16": ("coopmat_f16", "memory_model"), "bf16": ("coopmat_bf16", "bfloat16", "memory_model")}
+    return KernelSpec(
+        name=f"{matrix.family}.{role}.{matrix.quant}.{form}{'_bf16' * (cut.operand == 'bf16')}",
+        family=matrix.family,
+        params=frozen(
+            {
+                "quant": matrix.quant,
+                "unit": matrix.format.unit,
+                "width": matrix.width,
+                "padded": width,
+                "height": matrix.height,
+                "out_width": out_width,
+                "gated": matrix.gated,
+                "x_type": x_type,
+                "bm": cut.bm,
+                "bn": cut.bn,
+                "form": form,
+                "bk": cut.bk,
+                **(lanes if cut.coopmat else threads),
+                **(params or {}),
+            }
+        ),
+        bindings=(
+            Binding("params", "params", ()),
+            x,
+            *maxima,
+            *matrix.weight_bindings("u32x2" if matrix.quant == "q4_0" else "u32x4"),
+            Binding("out_rows", "f32", ("rows", out_width), "w"),
+        ),
+        workgroup=cut.workgroup,
+        grid=(Dim(of="rows", per=cut.bm), Dim(ceil_div(out_width, cut.bn)), Dim()),
+        work=matrix.work(rows, width * (4 if x_type == "f32" else 2), 4 * out_width),
+        requires=(*BASE, *needs[cut.operand]),
+        subgroup=cut.subgroup if cut.coopmat else 0,
+        tags=frozen({"role": role, "rows": rows, "quant": matrix.quant, "form": form, "operand": cut.operand}),
+    )
+
+
+def tiles_tuned(target: TargetSpec, matrix: Matrix, rows: int, operand: str) -> Tiles:
+    """The tile of a target for a bucket of `rows` rows.
+
+    Cooperative matrices: `coopmat_bm`, `_bn`, `_m`, `_n`, `_bk` of its [tune] table, with `_short` behind for up to
+    32 rows and `_gated` for a gated product, which holds two tiles of weights and twice the accumulators.
+    """
+    short = rows <= 32
+    if operand == "f32":
+        return Tiles(32, 64, 4, 4) if short else Tiles(64, 64, 8, 4)
+    # Few rows are bound by latency, so that a step takes much of K; many rows by arithmetic.
+    if short:
+        default = (32, 64, 32, 16, 64 if matrix.gated else 128)
+    else:
+        default = (128, 64, 32, 32, 32) if matrix.gated else (128, 128, 64, 32, 32)
+    suffix = "_short" * short + "_gated" * matrix.gated
+    sides = zip(("bm", "bn", "m", "n", "bk"), default, strict=True)
+    bm, bn, m, n, bk = (target.tune.get(f"coopmat_{side}{suffix}", size) for side, size in sides)
+    return Tiles(bm, bn, m, n, bk, operand, target.subgroup)
+
+
+def operands(target: TargetSpec) -> tuple[str, ...]:
+    """The operand types that a target has matrix forms for; plain floats always."""
+    return ("f32", *(o for o in ("f16", "bf16") if f"coopmat_{o}" in target.features))
