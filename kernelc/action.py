@@ -35,6 +35,8 @@ def action(spec: KernelSpec, source: str, target: TargetSpec, tools: Mapping[str
         "requires": sorted(spec.requires),
         "offline compiler": target.offline_compiler,
         "spill limit": target.spill_limit,
+        "shared memory": target.shared_memory,
+        "largest workgroup": target.max_workgroup,
     }
     parts = {"format": str(FORMAT), "source": hashlib.sha256(source.encode()).hexdigest()}
     parts |= {f"tool {name}": canonical(identity).decode() for name, identity in tools.items()}

@@ -15,7 +15,7 @@ SOURCE = "source.comp"
 def entry_of(spec: KernelSpec, files: Mapping[str, bytes]) -> tuple[KernelEntry, dict[str, bytes]]:
     """The manifest's entry of a kernel, and its files by their path in the bundle."""
     spirv = files[SPIRV]
-    meta = Node(parse(files[META], META), META).members("analysis", "evidence")
+    meta = Node(parse(files[META], META), META).members("analysis", "evidence", "shared_memory")
     path = f"kernels/{spec.name}.spv"
     entry = KernelEntry(
         name=spec.name,
@@ -30,6 +30,7 @@ def entry_of(spec: KernelSpec, files: Mapping[str, bytes]) -> tuple[KernelEntry,
         tags=dict(spec.tags),
         work=spec.work,
         files={"spirv": FileRef(path, hashlib.sha256(spirv).hexdigest(), len(spirv))},
+        shared_memory=meta["shared_memory"].integer(),
         analysis=meta["analysis"].plain(),
         evidence=meta["evidence"].text(),
     )

@@ -7,7 +7,7 @@ from kernelc.assemble import META, SOURCE, SPIRV
 from kernelc.kernel import KernelSpec
 from kernelc.target import TargetSpec
 from kernelc.toolchain import glslang, spirv_val
-from kernelc.toolchain.abi import check_abi, check_features
+from kernelc.toolchain.abi import check_abi, check_features, check_limits
 from kernelc.toolchain.errors import CompileError
 from kernelc.toolchain.isa import Isa, IsaStats
 from kernelc.toolset import Toolset
@@ -22,9 +22,11 @@ def compile_entry(act: Action, target: TargetSpec, tools: Toolset) -> dict[str, 
     spec = act.spec
     spirv = to_spirv(spec, act.source, tools)
     spirv_val.validate(spirv, spec.name, tools.loaded_validator)
-    check_features(spec, check_abi(spec, spirv))
+    found = check_abi(spec, spirv)
+    check_features(spec, found)
+    check_limits(spec, found, target.shared_memory, target.max_workgroup)
     analysis, evidence = _analysis(spec, spirv, target, tools)
-    meta = canonical({"analysis": analysis, "evidence": evidence})
+    meta = canonical({"analysis": analysis, "evidence": evidence, "shared_memory": found.shared_bytes})
     return {SPIRV: spirv, META: meta, SOURCE: act.source.encode()}
 
 

@@ -51,6 +51,16 @@ def check_features(spec: KernelSpec, found: Reflection) -> None:
             raise CompileError(spec.name, f"the shader uses {capability}; its family must require {wanted}")
 
 
+def check_limits(spec: KernelSpec, found: Reflection, shared_memory: int, max_workgroup: int) -> None:
+    """Raises CompileError where a workgroup has more invocations or shared memory (bytes) than the device's."""
+    if spec.workgroup > max_workgroup:
+        raise CompileError(spec.name, f"a workgroup of {spec.workgroup}; the device has {max_workgroup} at most")
+    if found.shared_bytes > shared_memory:
+        raise CompileError(
+            spec.name, f"{found.shared_bytes} bytes of shared memory a workgroup; the device has {shared_memory}"
+        )
+
+
 def _check_bindings(spec: KernelSpec, found: Reflection) -> None:
     declared = len(spec.bindings)
     for reflected in found.bindings:

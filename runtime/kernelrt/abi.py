@@ -86,7 +86,9 @@ class FileRef:
 
 @dataclass(frozen=True, slots=True)
 class KernelEntry:
-    """One kernel of a bundle. `files` maps a role ("spirv") to a file; `tags` is how the runtime finds the kernel.
+    """One kernel of a bundle. `shared_memory` counts a workgroup's bytes.
+
+    `files` maps a role ("spirv") to a file; `tags` is how the runtime finds the kernel.
 
     `analysis` is what the offline compiler said of it ({"missing": reason} where there was none); `evidence` says how
     far the kernel was checked at build time: "validated" (SPIR-V is valid, ABI agrees) or "compiled" (for the target's
@@ -100,6 +102,7 @@ class KernelEntry:
     constants: tuple[Constant, ...]
     workgroup: int
     subgroup: int
+    shared_memory: int
     grid: tuple[Dim, Dim, Dim]
     requires: tuple[str, ...]
     tags: dict[str, Value]

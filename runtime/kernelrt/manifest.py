@@ -87,8 +87,8 @@ def decode(data: bytes, where: str = MANIFEST) -> Manifest:
 
 def _kernel(node: Node) -> KernelEntry:
     f = node.members(
-        *("name", "family", "params", "bindings", "constants", "workgroup", "subgroup", "grid", "requires", "tags"),
-        *("work", "files", "analysis", "evidence"),
+        *("name", "family", "params", "bindings", "constants", "workgroup", "subgroup", "shared_memory"),
+        *("grid", "requires", "tags", "work", "files", "analysis", "evidence"),
     )
     grid = [_dim(dim) for dim in f["grid"].items(3)]
     files = {role: _file(file) for role, file in f["files"].members().items()}
@@ -102,6 +102,7 @@ def _kernel(node: Node) -> KernelEntry:
         constants=tuple(_constant(c) for c in f["constants"].items()),
         workgroup=f["workgroup"].integer(1),
         subgroup=f["subgroup"].integer(),
+        shared_memory=f["shared_memory"].integer(),
         grid=(grid[0], grid[1], grid[2]),
         requires=tuple(r.text() for r in f["requires"].items()),
         tags=f["tags"].scalars(),

@@ -41,7 +41,7 @@ def execute(
     assert not unknown, f"{spec.name} has no binding {sorted(unknown)}"
     sizes = {"rows": capacity, **(quantities or {})}
     spirv = glslang.compile(render(spec), spec.name)
-    abi.check_abi(spec, spirv)
+    abi.check_limits(spec, abi.check_abi(spec, spirv), device.info.shared_memory, device.info.max_workgroup)
     buffers = [_buffer(device, binding, arrays, params, sizes) for binding in spec.bindings]
     pipeline = Pipeline(
         device,

@@ -43,9 +43,7 @@ def main() -> int:
             try:
                 outputs = harness.execute(device, case.spec, case.arrays, case.params, case.capacity, case.quantities)
             except GpuError as error:
-                broken += 1
-                print(f"{case.name:74} {error}", flush=True)
-                continue
+                raise SystemExit(f"{case.name}: {error}") from error  # a lost device can run nothing further
             for name, error in harness.errors(case, outputs).items():
                 bound = harness.bound(case, name)
                 broken += not error <= bound

@@ -120,10 +120,11 @@ def matvec_cuts(matrix: Matrix, columns: int) -> list[Matvec]:
     return [Matvec(columns, dot, rows, 32, workgroup) for dot in dots for rows, workgroup in sizes]
 
 
-def tile_cuts(target: TargetSpec) -> list[Tiles]:
+def tile_cuts(target: TargetSpec, matrix: Matrix) -> list[Tiles]:
     """Every operand type of the target, in the small tile of decode batches and the large one of prefill."""
     plain = [Tiles(32, 64, 4, 4), Tiles(64, 64, 8, 4, 64)]
-    cuts = ((32, 64, 32, 16, 128), (128, 64, 64, 16, 32), (128, 128, 64, 32, 64))
+    wide = 128 // matrix.matrices
+    cuts = ((32, wide // 2, 32, 16, 128), (128, 64, 64, 16, 32), (128, wide, 64, 32, 32), (128, wide, 32, 32, 64))
     matrices = [Tiles(*cut, operand, target.subgroup) for operand in operands(target)[1:] for cut in cuts]
     return plain + matrices
 
@@ -172,7 +173,7 @@ def product_cases(
                 x_type,
                 judge,
             )
-        for cut in tile_cuts(target):
+        for cut in tile_cuts(target, matrix):
             live, capacity = (35, 64) if matrix.width > 1024 else (131, 160)
             yield _case(matrix, cut, make, Shape(matrix.height, matrix.width, live, capacity), False, x_type, judge)
 
