@@ -3,6 +3,7 @@ SHELL  := /bin/sh
 PYTHON ?= python3
 MODEL  ?= gemma27b
 TARGET ?= phoenix
+JOBS   ?= auto
 
 BIN    := .venv/bin
 READY  := .venv/.ready
@@ -42,7 +43,7 @@ types: $(READY) ## pyright, strict for kernelc and kernelrt
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 pytest: $(READY) ## the tests alone
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS)
 
 format: $(READY) ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
