@@ -124,7 +124,7 @@ def tile_cuts(target: TargetSpec, matrix: Matrix) -> list[Tiles]:
     """Every operand type of the target, in the small tile of decode batches and the large one of prefill."""
     plain = [Tiles(32, 64, 4, 4), Tiles(64, 64, 8, 4), Tiles(32, 32, 4, 4, 64)]
     wide = 128 // matrix.matrices
-    cuts = ((32, wide // 2, 32, 16, 128), (128, 64, 64, 16, 32), (128, wide, 64, 32, 32), (128, wide, 32, 32, 64))
+    cuts = ((32, wide // 2, 32, 16, 128), (128, 64, 64, 16, 32), (128, wide, 64, 32, 32), (128, 64, 32, 32, 64))
     matrices = [Tiles(*cut, operand, target.subgroup) for operand in operands(target)[1:] for cut in cuts]
     return plain + matrices
 
