@@ -16,8 +16,8 @@ from kernelc.target import TargetSpec
 from kernelrt.params import Params
 from tests.kernels.case import Array, Case
 from tests.kernels.harness import fresh_seed
-from tests.oracle.gemma import F64, stretch
 from tests.oracle.layout import pad, quantize_q8, to_lanes
+from tests.oracle.pointwise import F64, stretch
 from tests.oracle.quantize import planes
 
 EPS = 1e-6

@@ -1,24 +1,61 @@
-"""The pointwise parts of Gemma 3 in fp64, as `transformers` defines them."""
+"""A whole Gemma 3 in fp64, as `transformers` defines it (Gemma3ForCausalLM)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kernelc.model import ModelSpec
+from tests.oracle.attention import attention, visible_keys
+from tests.oracle.pointwise import activate, rms_norm
+from tests.oracle.qk_rope import rotate
+from tests.oracle.rope_table import rope_table
+
 F64 = NDArray[np.float64]
 
 
-def rms_norm(x: F64, weight: F64, eps: float) -> F64:
-    """x / sqrt(mean(x^2) + eps) * weight over the last axis; weight is (1 + w) already."""
-    return x / np.sqrt((x * x).mean(-1, keepdims=True) + eps) * weight
+@dataclass(frozen=True)
+class Layer:
+    """The weights of one layer, fp64, as the kernels read them: matrices [out, in], norms (1 + w) already."""
+
+    qkv: F64
+    o_proj: F64
+    gate: F64
+    up: F64
+    down: F64
+    input_norm: F64
+    post_attention_norm: F64
+    pre_ffn_norm: F64
+    post_ffn_norm: F64
+    q_norm: F64
+    k_norm: F64
 
 
-def stretch(branch: F64, residual: F64, post_weight: F64, pre_weight: F64, eps: float) -> tuple[F64, F64]:
-    """(residual + rmsnorm(branch) * post_weight, rmsnorm of that * pre_weight), [rows, hidden] both."""
-    summed = residual + rms_norm(branch, post_weight, eps)
-    return summed, rms_norm(summed, pre_weight, eps)
+def forward(
+    model: ModelSpec, embedding: F64, scale: float, layers: Sequence[Layer], final_norm: F64, tokens: Sequence[int]
+) -> F64:
+    """Logits [tokens, vocab] of a whole Gemma 3, every token at once; `scale` is what embeddings are multiplied by."""
+    positions = np.arange(len(tokens))
+    x = embedding[np.array(tokens)] * scale
+    for kind, w in zip(model.layer_kinds, layers, strict=True):
+        h = rms_norm(x, w.input_norm, model.norm_eps)
+        a = _attend(model, kind, w, h, positions)
+        x = x + rms_norm(a, w.post_attention_norm, model.norm_eps)
+        h = rms_norm(x, w.pre_ffn_norm, model.norm_eps)
+        f = (activate(h @ w.gate.T, model.activation) * (h @ w.up.T)) @ w.down.T
+        x = x + rms_norm(f, w.post_ffn_norm, model.norm_eps)
+    return rms_norm(x, final_norm, model.norm_eps) @ embedding.T
 
 
-def activate(x: F64, activation: str) -> F64:
-    """gelu_pytorch_tanh or SiLU."""
-    if activation == "gelu_tanh":
-        return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
-    return x / (1 + np.exp(-x))
+def _attend(model: ModelSpec, kind: str, w: Layer, h: F64, positions: NDArray[np.integer]) -> F64:
+    q, k, v = np.split(
+        (h @ w.qkv.T).reshape(len(h), -1, model.head_dim), [model.heads, model.heads + model.kv_heads], 1
+    )
+    local = kind == "local"
+    theta = model.rope_theta_local if local else model.rope_theta_global
+    table = rope_table(positions, model.head_dim, theta, 1.0 if local else model.rope_scale_global)
+    q = rotate(rms_norm(q, w.q_norm, model.norm_eps), table)
+    k = rotate(rms_norm(k, w.k_norm, model.norm_eps), table)
+    seen = visible_keys(positions, positions, model.window if local else None)
+    return attention(q, k, v, seen, model.query_scale_dim**-0.5).reshape(len(h), -1) @ w.o_proj.T

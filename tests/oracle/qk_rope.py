@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.oracle.pointwise import rms_norm
+
 F64 = NDArray[np.float64]
 Floats = NDArray[np.floating]
 
@@ -15,11 +17,6 @@ class Heads(NamedTuple):
     q: F64
     k: F64
     v: F64
-
-
-def rms_norm(x: F64, weight: Floats, eps: float) -> F64:
-    """x / sqrt(mean(x^2) + eps) * weight over the last axis."""
-    return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + eps) * weight
 
 
 def rotate(x: F64, table: F64) -> F64:
@@ -34,4 +31,5 @@ def qk_rope(qkv: Floats, table: F64, q_norm: Floats, k_norm: Floats, heads: int,
     head_dim = len(q_norm)
     x = qkv.astype(np.float64).reshape(len(qkv), heads + 2 * kv_heads, head_dim)
     q, k, v = np.split(x, [heads, heads + kv_heads], 1)
-    return Heads(rotate(rms_norm(q, q_norm, eps), table), rotate(rms_norm(k, k_norm, eps), table), v)
+    q_weight, k_weight = q_norm.astype(np.float64), k_norm.astype(np.float64)
+    return Heads(rotate(rms_norm(q, q_weight, eps), table), rotate(rms_norm(k, k_weight, eps), table), v)

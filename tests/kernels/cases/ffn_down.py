@@ -9,7 +9,7 @@ from kernelc.product.matrix import Matrix
 from kernelc.target import TargetSpec
 from tests.kernels.case import Case
 from tests.kernels.products import Cut, Outcome, Shape, beyond, product_cases
-from tests.oracle.gemma import F64
+from tests.oracle.pointwise import F64
 
 
 def cases(target: TargetSpec) -> Iterator[Case]:

@@ -13,8 +13,8 @@ from kernelc.quant import padded
 from kernelc.target import TargetSpec
 from tests.kernels.case import Array, Case
 from tests.kernels.products import EPS, Q8_TOLERANCE, Cut, Outcome, Shape, beyond, product_cases
-from tests.oracle.gemma import F64, activate
 from tests.oracle.layout import pad, q8_view, to_lanes
+from tests.oracle.pointwise import F64, activate
 
 # 96 rows are whole blocks; 40 and 72 leave a tail that must come out zero.
 GELU = (Matrix("ffn_gate_up", 96, 80, "q4_0", True), Matrix("ffn_gate_up", 40, 5376, "q4_0", True))

@@ -11,7 +11,7 @@ from kernelc.product.matvec import Matvec
 from kernelc.target import TargetSpec
 from tests.kernels.case import Array, Case
 from tests.kernels.products import EPS, Cut, Outcome, Shape, beyond, product_cases
-from tests.oracle.gemma import F64
+from tests.oracle.pointwise import F64
 
 
 def cases(target: TargetSpec) -> Iterator[Case]:
