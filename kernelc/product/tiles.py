@@ -102,7 +102,7 @@ def tiles_tuned(target: TargetSpec, matrix: Matrix, rows: int, operand: str) -> 
         return Tiles(32, 64, 4, 4) if short else Tiles(64, 64, 8, 4)
     # Few rows are bound by latency, so that a step takes much of K; many rows by arithmetic.
     if short:
-        default = (32, 64, 32, 16, 64 if matrix.gated else 128)
+        default = (32, 64, 32, 16, 32 if matrix.gated else 128)
     else:
         default = (128, 64, 32, 32, 32) if matrix.gated else (128, 128, 64, 32, 32)
     suffix = "_short" * short + "_gated" * matrix.gated

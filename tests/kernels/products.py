@@ -24,7 +24,7 @@ EPS = 1e-6
 # ||out - ref|| / ||ref|| that each operand type may show: sums are f32; f16 has 11 bits, bf16 8.
 TOLERANCE = {"f32": 2e-5, "f16": 1.5e-3, "bf16": 2e-2}
 DOT_TOLERANCE = 2e-3  # the norm prologue's own rounding may move an int8 by one
-Q8_TOLERANCE = 1.2e-2  # of values that leave as int8
+Q8_TOLERANCE = 2e-2  # of values that leave as int8: more where a block's largest stands far above the rest
 
 
 @dataclass
