@@ -19,17 +19,18 @@ from pathlib import Path
 import numpy as np
 
 from kernelc.buckets import MAX_BATCH, Buckets
-from kernelc.kernel import ELEMENT_BYTES, Binding, KernelSpec
+from kernelc.kernel import Binding, KernelSpec
 from kernelc.model import ModelSpec
 from kernelc.plan import plan
 from kernelc.render import render
 from kernelc.target import TargetSpec
 from kernelc.toolchain import glslang
+from kernelrt.abi import specialization
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import Buffer
 from kernelrt.gpu.pipeline import Pipeline
 from kernelrt.gpu.run import Dispatch, Recording
-from kernelrt.params import NBYTES, Params, Sequence
+from kernelrt.params import Params, Sequence
 
 CACHE = 256 << 20  # bytes of large inputs in rotation: several times any device's last cache
 LARGE = 1 << 20
@@ -52,12 +53,13 @@ class Figure:
 def measure(device: Device, spec: KernelSpec, target: TargetSpec, repeats: int, rounds: int) -> Figure:
     """The median over `rounds` of the mean time of `repeats` dispatches."""
     rng = np.random.default_rng()
-    sizes = {binding.name: _nbytes(binding, spec.work.rows) for binding in spec.bindings}
+    slots = spec.work.rows if spec.work.rows <= MAX_BATCH else 1  # a prefill chunk is of one sequence
+    sizes = {binding.name: binding.nbytes(rows=spec.work.rows, slots=slots) for binding in spec.bindings}
     large = [b for b in spec.bindings if b.access == "r" and sizes[b.name] >= LARGE]
     sets = min(16, math.ceil(CACHE / sum(sizes[b.name] for b in large))) if large else 1
     first = {b.name: _buffer(device, b, sizes[b.name], spec, rng) for b in spec.bindings}
     further = [{b.name: _buffer(device, b, sizes[b.name], spec, rng) for b in large} for _ in range(sets - 1)]
-    constants = {0: spec.workgroup, **{i: c.value for i, c in enumerate(spec.constants, 1)}}
+    constants = specialization(spec.workgroup, spec.constants)
     spirv = glslang.compile(render(spec), spec.name)
     pipeline = Pipeline(device, spirv, len(sizes), constants, spec.subgroup, name=spec.name)
     x, y, z = (dim.size(rows=spec.work.rows) for dim in spec.grid)
@@ -76,13 +78,6 @@ def measure(device: Device, spec: KernelSpec, target: TargetSpec, repeats: int, 
     peak = target.fp16_tflops if spec.param.get("form") == "coopmat" else target.fp32_tflops
     floor = max(moved / target.bandwidth_gbs, spec.work.flops / peak / 1000) if target.bandwidth_gbs else math.nan
     return Figure(spec.name, spec.work.rows, ns / 1000, moved / ns, spec.work.flops / ns / 1000, floor / ns)
-
-
-def _nbytes(binding: Binding, rows: int) -> int:
-    if binding.dtype == "params":
-        return NBYTES
-    named = {"rows": rows, "slots": min(rows, MAX_BATCH) if rows <= MAX_BATCH else 1}
-    return math.prod(named[n] if isinstance(n, str) else n for n in binding.shape) * ELEMENT_BYTES[binding.dtype]
 
 
 def _buffer(device: Device, binding: Binding, nbytes: int, spec: KernelSpec, rng: np.random.Generator) -> Buffer:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from kernelrt.abi import ELEMENT_BYTES, Binding, Constant, Dim, Value, Work
 
@@ -37,6 +38,11 @@ GLSL_TYPES: Mapping[str, str] = MappingProxyType(
 )
 
 
+# Layouts of activations between kernels: the residual stretch that a norm begins with, rows, what the lanes of a matvec
+# read (templates/glsl/lib/activation.glsl), heads apart, the head's results.
+Layout = Literal["", "stretch", "rows_f32", "rows_f16", "lanes_f32", "lanes_q8", "heads", "logits", "partials"]
+
+
 @dataclass(frozen=True, slots=True)
 class KernelSpec:
     """One kernel, wholly specialised.
@@ -68,6 +74,29 @@ class KernelSpec:
 def frozen(values: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
     """A mapping as sorted pairs, so that specs are hashable and their order is stable."""
     return tuple(sorted(values.items()))
+
+
+def tags(
+    phase: Literal["load", "prefill", "decode", "any"],
+    *,
+    rows: int = 0,
+    layer: Literal["", "local", "global"] = "",
+    capacity: int = 0,
+    chunk: int = 0,
+    form: Literal["", "matvec", "tile", "coopmat"] = "",
+    math: Literal["", "f32", "int8", "f16", "bf16"] = "",
+    reads: Layout = "",
+    writes: Layout = "",
+) -> tuple[tuple[str, Value], ...]:
+    """How the runtime finds a kernel of a family; what does not apply is left out.
+
+    `rows` is the most of one dispatch, `capacity` the cache entries of a slot, `chunk` the rows of a prefill chunk's
+    scratch; `layer` only where the kernels of the two kinds differ. `math` is what products are computed in. A kernel
+    that `reads` a layout follows one that `writes` it.
+    """
+    found: dict[str, Value] = {"phase": phase, "rows": rows, "layer": layer, "capacity": capacity, "chunk": chunk}
+    found |= {"form": form, "math": math, "reads": reads, "writes": writes}
+    return frozen({key: value for key, value in found.items() if value})
 
 
 def ceil_div(a: int, b: int) -> int:

@@ -20,23 +20,33 @@ def families() -> tuple[ModuleType, ...]:
 
 
 def plan(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> tuple[KernelSpec, ...]:
-    """All kernels, sorted by family, then as the family lists them. Raises InputError where the target lacks what a
-    kernel needs.
+    """All kernels, sorted by family, then as the family lists them.
+
+    Raises InputError where the model knows fewer positions than asked for, or the target lacks what a kernel needs.
     """
+    if buckets.seq[-1] > model.max_positions:
+        raise InputError(f"--seq: {buckets.seq[-1]} is more than the {model.max_positions} positions of {model.name}")
     specs = tuple(_pinned(spec, target) for family in families() for spec in family.kernels(model, target, buckets))
     seen: set[str] = set()
     for spec in specs:
         if spec.name in seen:
             raise AssertionError(f"two kernels are named {spec.name}")
         seen.add(spec.name)
-        missing = sorted(set(spec.requires) - target.features)
-        if missing:
-            raise InputError(
-                f"target {target.name}: {spec.name} needs {', '.join(missing)}, which its features do not list"
-            )
+        _check(spec, target)
     return specs
 
 
+def _check(spec: KernelSpec, target: TargetSpec) -> None:
+    missing = sorted(set(spec.requires) - target.features)
+    if missing:
+        raise InputError(f"target {target.name}: {spec.name} needs {', '.join(missing)}, not among its features")
+    if spec.workgroup > target.max_workgroup:
+        most = target.max_workgroup
+        raise InputError(
+            f"target {target.name}: {spec.name} has workgroups of {spec.workgroup}, above max_workgroup {most}"
+        )
+
+
 def _pinned(spec: KernelSpec, target: TargetSpec) -> KernelSpec:
-    """A driver may choose among subgroup sizes by its own rules: every kernel asks for the target's."""
-    return replace(spec, subgroup=spec.subgroup or target.subgroup)
+    """A driver may choose among subgroup sizes by its own rules: where the target can be asked, every kernel asks."""
+    return replace(spec, subgroup=spec.subgroup or target.pinned_subgroup)

@@ -50,4 +50,4 @@ def _declarations(spec: KernelSpec) -> str:
 def render(spec: KernelSpec, folder: Path | None = None) -> str:
     """The GLSL source of a kernel, whole: includes expanded, every name bound (jinja2.UndefinedError otherwise)."""
     template = _environment(folder or template_dir()).get_template(f"glsl/{spec.family}.comp.j2")
-    return template.render(spec.param, declarations=_declarations(spec), kernel=spec.name)
+    return template.render(spec.param, declarations=_declarations(spec))

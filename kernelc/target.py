@@ -76,6 +76,11 @@ class TargetSpec:
                 raise FieldError("spill_limit", "needs an offline_compiler to count the spills")
         object.__setattr__(self, "tune", _tune(self.tune))
 
+    @property
+    def pinned_subgroup(self) -> int:
+        """The subgroup size that pipelines ask for; 0 where the device cannot be asked."""
+        return self.subgroup if "subgroup_size_control" in self.features else 0
+
     def describe(self) -> dict[str, object]:
         """The fields as plain JSON values in a stable order, for a manifest."""
         return {**asdict(self), "features": sorted(self.features), "tune": dict(self.tune)}

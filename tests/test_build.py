@@ -17,7 +17,7 @@ from kernelc.store import Store
 from kernelc.target import TargetSpec
 from kernelrt.bundle import load
 from tests.fixtures.builds import Recorder, request, run, tree
-from tests.fixtures.plan import TEMPLATES, add, failing, plan, scale, spill
+from tests.fixtures.plan import TEMPLATES, add, failing, plan, scale, spill, wide
 
 SPIRV_MAGIC = b"\x03\x02\x23\x07"
 
@@ -117,6 +117,24 @@ def test_failing_kernels_do_not_stop_the_others_and_are_named(tmp_path: Path) ->
     assert absent.kernel == "absent"
     assert not (tmp_path / "out").exists()
     assert run(plan(3), tmp_path / "store", tmp_path / "out").cached == 3
+
+
+def test_a_module_that_cannot_be_read_is_a_failure_of_its_kernel(tmp_path: Path) -> None:
+    result = run([failing("unreadable"), *plan(2)], tmp_path / "store", tmp_path / "out")
+    assert (result.total, result.compiled) == (3, 2)
+    (failure,) = result.failures
+    assert failure.kernel == "unreadable"
+    assert "its module cannot be read: the constant %" in failure.message
+
+
+def test_what_no_feature_allows_is_a_failure_that_names_it(tmp_path: Path) -> None:
+    kinds = {"double": "Float64", "int64_t": "Int64", "int16_t": "Int16"}
+    result = run([wide(kind) for kind in kinds], tmp_path / "store", tmp_path / "out")
+    found = {failure.kernel: failure.message for failure in result.failures}
+    assert found == {
+        f"wide_{kind}": f"the shader uses {capability}, which no feature of a target allows"
+        for kind, capability in kinds.items()
+    }
 
 
 def test_a_failed_build_leaves_the_bundle_of_before(tmp_path: Path) -> None:

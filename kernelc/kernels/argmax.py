@@ -10,7 +10,7 @@ works on each row.
 from collections.abc import Iterator
 
 from kernelc.buckets import MAX_BATCH, Buckets
-from kernelc.kernel import Binding, Dim, KernelSpec, Value, Work, frozen
+from kernelc.kernel import Binding, Dim, KernelSpec, Value, Work, frozen, tags
 from kernelc.kernels import head
 from kernelc.model import ModelSpec
 from kernelc.target import TargetSpec
@@ -40,7 +40,7 @@ def spec(
         grid=(Dim(of="rows"), Dim(), Dim()),
         work=Work(rows, rows * count, rows * count * item, rows * 4),
         requires=("subgroup",),
-        tags=frozen({"source": source, "parts": parts}),
+        tags=tags("any", reads="partials" if source == "partials" else "logits"),
     )
 
 

@@ -15,9 +15,9 @@ that the output is final. `arrived` must be zero before the first dispatch and i
 
 from collections.abc import Iterator
 
-from kernelc.attention import capacities, subgroup_of
+from kernelc.attention import capacities
 from kernelc.buckets import Buckets
-from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen
+from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Work, ceil_div, frozen, tags
 from kernelc.model import ModelSpec
 from kernelc.product.matvec import MATVEC_COLUMNS
 from kernelc.quant import BLOCK, QUANTS, padded
@@ -28,14 +28,13 @@ _STREAM = 32  # accumulators of one lane that keep registers free for loads in f
 
 def spec(
     *,
-    layer: str,
     capacity: int,
     heads: int,
     kv_heads: int,
     head_dim: int,
     query_scale_dim: float,
     norm_eps: float,
-    out: str,
+    out: Layout,
     quant: str = "q4_0",
     positions: int | None = None,
     splits: int = 1,
@@ -77,7 +76,7 @@ def spec(
     ]
     qkv_rows = (heads + 2 * kv_heads) * head_dim
     return KernelSpec(
-        name=f"attn_decode.{layer}.s{capacity}.{out}",
+        name=f"attn_decode.s{capacity}.{out}",
         family="attn_decode",
         params=frozen(
             {
@@ -121,7 +120,7 @@ def spec(
         requires=("float16", "subgroup", *(("storage16",) if out == "rows_f16" else ())),
         subgroup=subgroup,
         coherent=tuple(binding.name for binding in partials) if splits > 1 else (),
-        tags=frozen({"role": "decode", "layer": layer, "seq": capacity, "out": out, "quant": quant}),
+        tags=tags("decode", capacity=capacity, reads="rows_f32", writes=out),
     )
 
 
@@ -135,12 +134,11 @@ def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[
     split_keys = target.tune.get("attn_split_keys", 128)
     workgroups = target.tune.get("attn_workgroups", 512)
     workgroup = target.tune.get("attn_decode_workgroup", 128)
-    subgroup = subgroup_of(target)
+    subgroup = target.pinned_subgroup
     lanes = _lanes(model.group * model.head_dim, subgroup)
-    for layer, capacity in capacities(model, buckets):
+    for capacity in capacities(model, buckets):
         for out in outs:
             yield spec(
-                layer=layer,
                 capacity=capacity,
                 heads=model.heads,
                 kv_heads=model.kv_heads,

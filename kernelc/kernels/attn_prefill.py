@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from kernelc.attention import caches_and_chunks
 from kernelc.buckets import Buckets
-from kernelc.kernel import Binding, Dim, KernelSpec, Value, Work, frozen
-from kernelc.model import ModelSpec
+from kernelc.kernel import Binding, Dim, KernelSpec, Value, Work, frozen, tags
+from kernelc.model import LayerKind, ModelSpec
 from kernelc.quant import padded
 from kernelc.target import TargetSpec
 
@@ -93,7 +93,7 @@ def forms(target: TargetSpec, head_dim: int) -> tuple[Plain | Coopmat, ...]:
 
 def spec(
     *,
-    layer: str,
+    layer: LayerKind,
     capacity: int,
     window: int | None,
     chunk: int,
@@ -166,7 +166,16 @@ def spec(
         ),
         requires=("float16", "storage16", "subgroup", *(("coopmat_f16", "memory_model") if form == "coopmat" else ())),
         subgroup=_LANES if isinstance(cut, Coopmat) else 0,
-        tags=frozen({"role": "prefill", "layer": layer, "seq": capacity, "chunk": chunk, "form": form}),
+        tags=tags(
+            "prefill",
+            layer=layer,
+            capacity=capacity,
+            chunk=chunk,
+            form="coopmat" if form == "coopmat" else "tile",
+            math="f16" if form == "coopmat" else "f32",
+            reads="heads",
+            writes="rows_f16",
+        ),
     )
 
 

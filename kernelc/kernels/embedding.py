@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator
 
 from kernelc.buckets import MAX_BATCH, Buckets
-from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen
+from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen, tags
 from kernelc.model import ModelSpec
 from kernelc.quant import BLOCK, QUANTS, padded
 from kernelc.target import TargetSpec
@@ -52,7 +52,7 @@ def spec(
         grid=(Dim(of="rows"), Dim(), Dim()),
         work=Work(rows, 2 * rows * hidden, rows * (4 + form.weight_bytes(1, hidden)), rows * 4 * hidden),
         requires=("storage16",) if form.scaled else (),
-        tags=frozen({"quant": quant}),
+        tags=tags("any"),
     )
 
 

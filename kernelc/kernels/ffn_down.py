@@ -11,26 +11,21 @@ from collections.abc import Iterator
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec
 from kernelc.model import ModelSpec
-from kernelc.product.forms import forms
+from kernelc.product.forms import Cut, cuts
 from kernelc.product.matrix import Matrix
-from kernelc.product.matvec import Matvec, matvec
+from kernelc.product.matvec import matvec
 from kernelc.product.tiles import Tiles, tiles
 from kernelc.target import TargetSpec
 
 
-def spec(matrix: Matrix, cut: Matvec | Tiles, *, rows: int = 1, role: str = "prefill") -> KernelSpec:
-    """One kernel: a Matvec cut gives the matvec form (lanes layout in), a Tiles cut the matrix form (f32 rows in)."""
+def spec(matrix: Matrix, cut: Cut) -> KernelSpec:
+    """One kernel, of the form that `cut` is for."""
     if isinstance(cut, Tiles):
-        return tiles(matrix, cut, rows=rows, x_type="f32", role=role)
+        return tiles(matrix, cut, reads="rows_f32")
     return matvec(matrix, cut, norm_eps=None, outputs=[Binding("out_rows", "f32", ("rows", matrix.height), "w")])
 
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     matrix = Matrix("ffn_down", model.hidden, model.ffn, buckets.quant)
-    yield from forms(
-        target,
-        matrix,
-        buckets,
-        lambda columns, dot: spec(matrix, Matvec.tuned(target, matrix, columns, dot)),
-        lambda cut, rows, role: spec(matrix, cut, rows=rows, role=role),
-    )
+    for cut in cuts(target, matrix, buckets):
+        yield spec(matrix, cut)

@@ -12,28 +12,24 @@ from collections.abc import Iterator
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec
 from kernelc.model import ModelSpec
-from kernelc.product.forms import forms
+from kernelc.product.forms import Cut, cuts
 from kernelc.product.matrix import Matrix
-from kernelc.product.matvec import Matvec, matvec
+from kernelc.product.matvec import matvec
 from kernelc.product.tiles import Tiles, tiles
 from kernelc.quant import BLOCK, padded
 from kernelc.target import TargetSpec
 
 
-def spec(
-    matrix: Matrix, cut: Matvec | Tiles, *, activation: str, norm_eps: float, rows: int = 1, role: str = "prefill"
-) -> KernelSpec:
-    """One kernel: a Matvec cut gives the matvec form, a Tiles cut the matrix form for `rows` rows."""
+def spec(matrix: Matrix, cut: Cut, *, activation: str, norm_eps: float) -> KernelSpec:
+    """One kernel, of the form that `cut` is for."""
     if isinstance(cut, Tiles):
-        return tiles(matrix, cut, rows=rows, x_type="f16", role=role, params={"activation": activation})
+        return tiles(matrix, cut, reads="rows_f16", params={"activation": activation})
     width = padded(matrix.height)
     if cut.dot:
         if cut.rows_per_workgroup % BLOCK:
             raise ValueError(f"ffn_gate_up: {cut.rows_per_workgroup} rows a workgroup are no whole blocks of {BLOCK}")
-        outputs = [
-            Binding("out_words", "u32", ("rows", width // 4), "w"),
-            Binding("out_scale", "f32x2", ("rows", width // BLOCK), "w"),
-        ]
+        words = Binding("out_words", "u32", ("rows", width // 4), "w")
+        outputs = [words, Binding("out_scale", "f32x2", ("rows", width // BLOCK), "w")]
     else:
         outputs = [Binding("out_lanes", "f32", ("rows", width), "w")]
     return matvec(
@@ -41,20 +37,12 @@ def spec(
         cut,
         norm_eps=norm_eps if cut.columns == 1 else None,
         outputs=outputs,
+        writes="lanes_q8" if cut.dot else "lanes_f32",
         params={"activation": activation, "quantized_out": cut.dot, "out_width": width},
     )
 
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     matrix = Matrix("ffn_gate_up", model.ffn, model.hidden, buckets.quant, gated=True)
-    yield from forms(
-        target,
-        matrix,
-        buckets,
-        lambda columns, dot: spec(
-            matrix, Matvec.tuned(target, matrix, columns, dot), activation=model.activation, norm_eps=model.norm_eps
-        ),
-        lambda cut, rows, role: spec(
-            matrix, cut, activation=model.activation, norm_eps=model.norm_eps, rows=rows, role=role
-        ),
-    )
+    for cut in cuts(target, matrix, buckets):
+        yield spec(matrix, cut, activation=model.activation, norm_eps=model.norm_eps)

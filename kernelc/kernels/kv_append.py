@@ -11,19 +11,19 @@ from collections.abc import Iterator
 
 from kernelc.attention import caches_and_chunks
 from kernelc.buckets import Buckets
-from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen
+from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen, tags
 from kernelc.model import ModelSpec
 from kernelc.target import TargetSpec
 
 
-def spec(*, layer: str, capacity: int, chunk: int, kv_heads: int, head_dim: int, workgroup: int = 256) -> KernelSpec:
-    """One kernel; `layer` only names it."""
+def spec(*, capacity: int, chunk: int, kv_heads: int, head_dim: int, workgroup: int = 256) -> KernelSpec:
+    """One kernel."""
     units = head_dim // 8
     source = (kv_heads, chunk, units)
     cache = ("slots", kv_heads, capacity, units)
     moved = 2 * min(chunk, capacity) * kv_heads * head_dim * 2
     return KernelSpec(
-        name=f"kv_append.{layer}.s{capacity}.c{chunk}",
+        name=f"kv_append.s{capacity}.c{chunk}",
         family="kv_append",
         params=frozen({"capacity": capacity, "chunk": chunk, "kv_heads": kv_heads, "units": units}),
         bindings=(
@@ -36,11 +36,12 @@ def spec(*, layer: str, capacity: int, chunk: int, kv_heads: int, head_dim: int,
         workgroup=workgroup,
         grid=(Dim(ceil_div(kv_heads * units, workgroup)), Dim(of="rows"), Dim()),
         work=Work(chunk, 0, moved, moved),
-        tags=frozen({"role": "prefill", "layer": layer, "seq": capacity, "chunk": chunk}),
+        tags=tags("prefill", capacity=capacity, chunk=chunk, reads="heads"),
     )
 
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     """A kernel per cache capacity and chunk length that meet."""
-    for layer, capacity, chunk in caches_and_chunks(model, target, buckets):
-        yield spec(layer=layer, capacity=capacity, chunk=chunk, kv_heads=model.kv_heads, head_dim=model.head_dim)
+    found = ((capacity, chunk) for _, capacity, chunk in caches_and_chunks(model, target, buckets))
+    for capacity, chunk in dict.fromkeys(found):
+        yield spec(capacity=capacity, chunk=chunk, kv_heads=model.kv_heads, head_dim=model.head_dim)

@@ -10,16 +10,16 @@ which ffn_gate_up collects afterwards.
 from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
-from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen
+from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Work, frozen, tags
 from kernelc.model import ModelSpec
-from kernelc.product.forms import PREFILL_ROWS
-from kernelc.product.matrix import BASE, norm_bindings
+from kernelc.product.matrix import norm_bindings
 from kernelc.product.matvec import MATVEC_COLUMNS
+from kernelc.product.tiles import prefill_rows
 from kernelc.quant import BLOCK, QUANTS, padded
 from kernelc.target import TargetSpec
 
 
-def spec(*, width: int, eps: float, out: str, quant: str, rows: int, workgroup: int = 256) -> KernelSpec:
+def spec(*, width: int, eps: float, out: Layout, quant: str, rows: int, workgroup: int = 256) -> KernelSpec:
     """One kernel. `out` is rows_f16, lanes_f32 or lanes_q8; `quant` gives the reader's unit in the lanes layouts."""
     wide, unit = padded(width), QUANTS[quant].unit
     outputs = {
@@ -51,8 +51,8 @@ def spec(*, width: int, eps: float, out: str, quant: str, rows: int, workgroup: 
         workgroup=workgroup,
         grid=(Dim(of="rows"), Dim(), Dim()),
         work=Work(rows, 12 * rows * width, rows * 8 * width + 8 * width, rows * (4 * width + out_bytes)),
-        requires=BASE,
-        tags=frozen({"out": out, "quant": quant}),
+        requires=("subgroup", *(("storage16",) if out == "rows_f16" else ())),
+        tags=tags("any", rows=rows, reads="stretch", writes=out),
     )
 
 
@@ -64,5 +64,5 @@ def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[
         if "integer_dot" in target.features and QUANTS[buckets.quant].scaled:
             outs.append("lanes_q8")
     for out in outs:
-        rows = target.tune.get("prefill_rows", PREFILL_ROWS) if out == "rows_f16" else MATVEC_COLUMNS
+        rows = prefill_rows(target) if out == "rows_f16" else MATVEC_COLUMNS
         yield spec(width=model.hidden, eps=model.norm_eps, out=out, quant=buckets.quant, rows=rows, workgroup=workgroup)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from kernelc.attention import chunks
 from kernelc.buckets import Buckets
-from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen
+from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen, tags
 from kernelc.model import ModelSpec
 from kernelc.target import TargetSpec
 
@@ -63,8 +63,8 @@ def spec(
             chunk * (rows_of_heads + 1) * head_dim * 4,
             chunk * rows_of_heads * head_dim * 2,
         ),
-        requires=("float16", "storage16", "subgroup"),
-        tags=frozen({"role": "prefill", "chunk": chunk}),
+        requires=("storage16", "subgroup"),
+        tags=tags("prefill", chunk=chunk, reads="rows_f32", writes="heads"),
     )
 
 

@@ -13,27 +13,22 @@ from collections.abc import Iterator
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec
 from kernelc.model import ModelSpec
-from kernelc.product.forms import forms
+from kernelc.product.forms import Cut, cuts
 from kernelc.product.matrix import Matrix
-from kernelc.product.matvec import Matvec, matvec
+from kernelc.product.matvec import matvec
 from kernelc.product.tiles import Tiles, tiles
 from kernelc.target import TargetSpec
 
 
-def spec(matrix: Matrix, cut: Matvec | Tiles, *, norm_eps: float, rows: int = 1, role: str = "prefill") -> KernelSpec:
-    """One kernel: a Matvec cut gives the matvec form, a Tiles cut the matrix form for `rows` rows."""
+def spec(matrix: Matrix, cut: Cut, *, norm_eps: float) -> KernelSpec:
+    """One kernel, of the form that `cut` is for."""
     if isinstance(cut, Tiles):
-        return tiles(matrix, cut, rows=rows, x_type="f16", role=role)
+        return tiles(matrix, cut, reads="rows_f16")
     out = Binding("out_rows", "f32", ("rows", matrix.height), "w")
     return matvec(matrix, cut, norm_eps=norm_eps if cut.columns == 1 else None, outputs=[out])
 
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     matrix = Matrix("qkv", model.qkv_rows, model.hidden, buckets.quant)
-    yield from forms(
-        target,
-        matrix,
-        buckets,
-        lambda columns, dot: spec(matrix, Matvec.tuned(target, matrix, columns, dot), norm_eps=model.norm_eps),
-        lambda cut, rows, role: spec(matrix, cut, norm_eps=model.norm_eps, rows=rows, role=role),
-    )
+    for cut in cuts(target, matrix, buckets):
+        yield spec(matrix, cut, norm_eps=model.norm_eps)

@@ -13,7 +13,7 @@ move), "words" of raw (ceil(rows * block bytes / 4)), "blocks" of the destinatio
 from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
-from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen
+from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen, tags
 from kernelc.model import ModelSpec
 from kernelc.quant import BLOCK, QUANTS
 from kernelc.target import TargetSpec
@@ -45,7 +45,7 @@ def spec(*, quant: str, blocks: int = 1 << 20, group: int = GROUP, workgroup: in
         grid=(Dim(GRID_X), Dim(of="rows", per=GRID_X * group), Dim()),
         work=Work(blocks, 0, blocks * block_bytes, blocks * block_bytes),
         requires=("float16", "storage16"),
-        tags=frozen({"quant": quant}),
+        tags=tags("load"),
     )
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from decimal import Decimal, localcontext
 
 from kernelc.buckets import Buckets
-from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen
-from kernelc.model import ModelSpec
+from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen, tags
+from kernelc.model import LayerKind, ModelSpec
 from kernelc.target import TargetSpec
 
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459")
@@ -27,7 +27,9 @@ def turn_steps(head_dim: int, theta: float, scale: float) -> tuple[int, ...]:
         return tuple(int((exponent * i).exp() / turn * 2**64) % 2**64 for i in range(head_dim // 2))
 
 
-def spec(*, layer: str, positions: int, head_dim: int, theta: float, scale: float, workgroup: int = 256) -> KernelSpec:
+def spec(
+    *, layer: LayerKind, positions: int, head_dim: int, theta: float, scale: float, workgroup: int = 256
+) -> KernelSpec:
     """One kernel; `layer` only names it."""
     half = head_dim // 2
     steps = turn_steps(head_dim, theta, scale)
@@ -47,7 +49,7 @@ def spec(*, layer: str, positions: int, head_dim: int, theta: float, scale: floa
         workgroup=workgroup,
         grid=(Dim(ceil_div(entries, workgroup * _PER_INVOCATION)), Dim(), Dim()),
         work=Work(positions, 20 * entries, 0, 8 * entries),
-        tags=frozen({"layer": layer, "positions": positions}),
+        tags=tags("load", layer=layer),
     )
 
 

@@ -26,7 +26,7 @@ the most probable token's, as 64-bit integers, whose sums depend on no order (te
 from collections.abc import Iterator
 
 from kernelc.buckets import MAX_BATCH, Buckets
-from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen
+from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen, tags
 from kernelc.kernels.argmax import logits_binding
 from kernelc.kernels.topk import MAX_WORKGROUP, check_select
 from kernelc.model import ModelSpec
@@ -49,6 +49,7 @@ def spec(*, vocab: int, rows: int = MAX_BATCH, workgroup: int = 1024) -> KernelS
         grid=(Dim(of="rows"), Dim(), Dim()),
         work=Work(rows, 3 * rows * vocab, rows * vocab * 4, rows * 4),
         requires=("subgroup",),
+        tags=tags("any", reads="logits"),
     )
 
 

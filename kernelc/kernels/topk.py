@@ -12,7 +12,7 @@ sorted in shared memory. Where they are too many for that, a radix select finds 
 from collections.abc import Iterator
 
 from kernelc.buckets import MAX_BATCH, Buckets
-from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen
+from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen, tags
 from kernelc.kernels.argmax import logits_binding
 from kernelc.model import ModelSpec
 from kernelc.target import TargetSpec
@@ -43,7 +43,7 @@ def spec(*, vocab: int, k: int, rows: int = MAX_BATCH, workgroup: int = 1024) ->
         grid=(Dim(of="rows"), Dim(), Dim()),
         work=Work(rows, 3 * rows * vocab, rows * vocab * 4, rows * (8 * k + 4)),
         requires=("subgroup",),
-        tags=frozen({"k": k}),
+        tags=tags("any", reads="logits"),
     )
 
 

@@ -1,12 +1,9 @@
 """The matrix of a product: its shape, its format, its bindings, its work."""
 
 from dataclasses import dataclass
-from math import prod
 
-from kernelc.kernel import ELEMENT_BYTES, Binding, Work
+from kernelc.kernel import Binding, Work
 from kernelc.quant import BLOCK, QUANTS, Quant, padded
-
-BASE = ("float16", "storage16", "int8", "subgroup")  # features that every form needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +23,11 @@ class Matrix:
     @property
     def matrices(self) -> int:
         return 2 if self.gated else 1
+
+    @property
+    def unpacking(self) -> tuple[str, ...]:
+        """The features that it takes to read its scaled weights one by one."""
+        return ("int8", "storage16") if self.format.scaled else ()
 
     def work(self, rows: int, x_bytes: int, out_bytes: int) -> Work:
         """2 FLOPs a weight and row; each weight and each activation moved once."""
@@ -59,6 +61,4 @@ def norm_bindings(width: int) -> list[Binding]:
 
 def row_bytes(binding: Binding) -> int:
     """Bytes that one row of a buffer takes (0 for one that does not grow with the rows)."""
-    if "rows" not in binding.shape:
-        return 0
-    return prod(n for n in binding.shape if isinstance(n, int)) * ELEMENT_BYTES[binding.dtype]
+    return binding.nbytes(rows=1) if "rows" in binding.shape else 0

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from kernelc.kernel import Binding, Constant, Dim, KernelSpec, Value, ceil_div, frozen
-from kernelc.product.matrix import BASE, Matrix, norm_bindings, row_bytes
+from kernelc.kernel import Binding, Constant, Dim, KernelSpec, Layout, Value, ceil_div, frozen, tags
+from kernelc.product.matrix import Matrix, norm_bindings, row_bytes
 from kernelc.quant import BLOCK, padded
 from kernelc.target import TargetSpec
 
@@ -49,6 +49,7 @@ def matvec(
     *,
     norm_eps: float | None,
     outputs: list[Binding],
+    writes: Layout = "rows_f32",
     params: dict[str, Value] | None = None,
 ) -> KernelSpec:
     """The matvec form. With `norm_eps` the norm prologue makes the activations (one column only); else they come in
@@ -92,6 +93,13 @@ def matvec(
         workgroup=cut.workgroup,
         grid=(Dim(ceil_div(matrix.height, cut.rows_per_workgroup)), Dim(), Dim()),
         work=matrix.work(cut.columns, x_bytes, out_bytes),
-        requires=(*BASE, *(("integer_dot",) if cut.dot else ())),
-        tags=frozen({"role": "decode", "batch": cut.columns, "quant": matrix.quant, "form": "matvec", "dot": cut.dot}),
+        requires=("subgroup", *(("integer_dot", "storage16") if cut.dot else matrix.unpacking)),
+        tags=tags(
+            "decode",
+            rows=cut.columns,
+            form="matvec",
+            math="int8" if cut.dot else "f32",
+            reads="stretch" if norm_eps is not None else "lanes_q8" if cut.dot else "lanes_f32",
+            writes=writes,
+        ),
     )

@@ -1,11 +1,15 @@
 """The tile and coopmat forms: templates/glsl/lib/{tile,coopmat,tile_load}.glsl."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from kernelc.kernel import Binding, Dim, KernelSpec, Value, ceil_div, frozen
-from kernelc.product.matrix import BASE, Matrix
+from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Value, ceil_div, frozen, tags
+from kernelc.product.matrix import Matrix
 from kernelc.quant import padded
 from kernelc.target import TargetSpec
+
+PREFILL_ROWS = 512  # tokens of a prefill chunk unless the target says otherwise
+Operand = Literal["f32", "f16", "bf16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +17,7 @@ class Tiles:
     """A tile of bm x bn results a workgroup, m x n of them a thread (tile) or a subgroup of `subgroup` lanes (coopmat).
 
     It goes through K in steps of bk (whole blocks of 32). `operand` is f32 for plain tiles, else the type of the
-    cooperative matrices' operands, f16 or bf16.
+    cooperative matrices' operands, f16 or bf16. For up to `rows` rows: a batch's, or a chunk's of `prefill`.
     """
 
     bm: int
@@ -21,8 +25,10 @@ class Tiles:
     m: int
     n: int
     bk: int = 32
-    operand: str = "f32"
+    operand: Operand = "f32"
     subgroup: int = 32
+    rows: int = PREFILL_ROWS
+    prefill: bool = True
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -38,24 +44,32 @@ class Tiles:
 
 
 def tiles(
-    matrix: Matrix, cut: Tiles, *, rows: int, x_type: str, role: str, params: dict[str, Value] | None = None
+    matrix: Matrix,
+    cut: Tiles,
+    *,
+    reads: Literal["rows_f16", "rows_f32"],
+    writes: Layout = "rows_f32",
+    params: dict[str, Value] | None = None,
 ) -> KernelSpec:
-    """The tile and coopmat forms for up to `rows` rows. x is row-major [rows, padded(width)], `x_type` f16 or f32.
+    """The tile and coopmat forms. x is row-major [rows, padded(width)], in halves or floats as `reads` says.
 
     Only a gated product writes `row_max` (the largest magnitude of each row, as float bits); only f16 cooperative
     matrices with f32 activations read it, to bring a row into the range of halves.
     """
     width = padded(matrix.width)
     out_width = padded(matrix.height) if matrix.gated else matrix.height
-    scaled = x_type == "f32" and cut.operand == "f16"
-    x = Binding("x", "f32x4", ("rows", width // 4)) if x_type == "f32" else Binding("x", "u32x4", ("rows", width // 8))
+    floats = reads == "rows_f32"
+    scaled = floats and cut.operand == "f16"
+    x = Binding("x", "f32x4", ("rows", width // 4)) if floats else Binding("x", "u32x4", ("rows", width // 8))
     maxima = [Binding("row_max", "u32", ("rows",), "rw" if matrix.gated else "r")] if matrix.gated or scaled else []
     lanes: dict[str, Value] = {"wm": cut.m, "wn": cut.n, "operand": cut.operand, "subgroup": cut.subgroup}
     threads: dict[str, Value] = {"tm": cut.m, "tn": cut.n}
     form = "coopmat" if cut.coopmat else "tile"
-    needs = {"f32": (), "f16": ("coopmat_f16", "memory_model"), "bf16": ("coopmat_bf16", "bfloat16", "memory_model")}
+    matrices = ("float16", "memory_model", "subgroup")
+    needs = {"f32": (), "f16": ("coopmat_f16", *matrices), "bf16": ("coopmat_bf16", "bfloat16", *matrices)}
+    sort = "prefill" if cut.prefill else f"b{cut.rows}"
     return KernelSpec(
-        name=f"{matrix.family}.{role}.{matrix.quant}.{form}{'_bf16' * (cut.operand == 'bf16')}",
+        name=f"{matrix.family}.{sort}.{matrix.quant}.{form}{'_bf16' * (cut.operand == 'bf16')}",
         family=matrix.family,
         params=frozen(
             {
@@ -66,7 +80,7 @@ def tiles(
                 "height": matrix.height,
                 "out_width": out_width,
                 "gated": matrix.gated,
-                "x_type": x_type,
+                "x_type": "f32" if floats else "f16",
                 "bm": cut.bm,
                 "bn": cut.bn,
                 "form": form,
@@ -84,14 +98,21 @@ def tiles(
         ),
         workgroup=cut.workgroup,
         grid=(Dim(of="rows", per=cut.bm), Dim(ceil_div(out_width, cut.bn)), Dim()),
-        work=matrix.work(rows, width * (4 if x_type == "f32" else 2), 4 * out_width),
-        requires=(*BASE, *needs[cut.operand]),
+        work=matrix.work(cut.rows, width * (4 if floats else 2), 4 * out_width),
+        requires=(*matrix.unpacking, *needs[cut.operand]),
         subgroup=cut.subgroup if cut.coopmat else 0,
-        tags=frozen({"role": role, "rows": rows, "quant": matrix.quant, "form": form, "operand": cut.operand}),
+        tags=tags(
+            "prefill" if cut.prefill else "decode",
+            rows=cut.rows,
+            form="coopmat" if cut.coopmat else "tile",
+            math=cut.operand,
+            reads=reads,
+            writes=writes,
+        ),
     )
 
 
-def tiles_tuned(target: TargetSpec, matrix: Matrix, rows: int, operand: str) -> Tiles:
+def tiles_tuned(target: TargetSpec, matrix: Matrix, rows: int, prefill: bool, operand: Operand) -> Tiles:
     """The tile of a target for a bucket of `rows` rows.
 
     Cooperative matrices: `coopmat_bm`, `_bn`, `_m`, `_n`, `_bk` of its [tune] table, with `_short` behind for up to
@@ -99,7 +120,8 @@ def tiles_tuned(target: TargetSpec, matrix: Matrix, rows: int, operand: str) -> 
     """
     short = rows <= 32
     if operand == "f32":
-        return Tiles(32, 64, 4, 4) if short else Tiles(64, 64, 8, 4)
+        plain = Tiles(32, 64, 4, 4) if short else Tiles(64, 64, 8, 4)
+        return replace(plain, rows=rows, prefill=prefill)
     # Few rows are bound by latency, so that a step takes much of K; many rows by arithmetic.
     if short:
         default = (32, 64, 32, 16, 32 if matrix.gated else 128)
@@ -108,9 +130,15 @@ def tiles_tuned(target: TargetSpec, matrix: Matrix, rows: int, operand: str) -> 
     suffix = "_short" * short + "_gated" * matrix.gated
     sides = zip(("bm", "bn", "m", "n", "bk"), default, strict=True)
     bm, bn, m, n, bk = (target.tune.get(f"coopmat_{side}{suffix}", size) for side, size in sides)
-    return Tiles(bm, bn, m, n, bk, operand, target.subgroup)
+    return Tiles(bm, bn, m, n, bk, operand, target.subgroup, rows, prefill)
 
 
-def operands(target: TargetSpec) -> tuple[str, ...]:
+def operands(target: TargetSpec) -> tuple[Operand, ...]:
     """The operand types that a target has matrix forms for; plain floats always."""
-    return ("f32", *(o for o in ("f16", "bf16") if f"coopmat_{o}" in target.features))
+    coopmat: tuple[Operand, ...] = ("f16", "bf16")
+    return ("f32", *(operand for operand in coopmat if f"coopmat_{operand}" in target.features))
+
+
+def prefill_rows(target: TargetSpec) -> int:
+    """Tokens of a prefill chunk."""
+    return target.tune.get("prefill_rows", PREFILL_ROWS)

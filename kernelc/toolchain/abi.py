@@ -3,39 +3,22 @@
 from kernelc.kernel import ELEMENT_BYTES, Binding, KernelSpec
 from kernelc.toolchain.errors import CompileError
 from kernelc.toolchain.reflect import ReflectedBinding, ReflectedConstant, Reflection, reflect
+from kernelc.toolchain.spirv import SpirvError
+from kernelc.toolchain.spirv_names import CAPABILITIES
 
-# SPIR-V capability -> the features any one of which gives it. What every Vulkan 1.3 device has is not here.
-CAPABILITY_FEATURES: dict[str, tuple[str, ...]] = {
-    "Float16": ("float16",),
-    "StorageBuffer16BitAccess": ("storage16",),
-    "UniformAndStorageBuffer16BitAccess": ("storage16",),
-    "Int8": ("int8",),
-    "StorageBuffer8BitAccess": ("storage8",),
-    "UniformAndStorageBuffer8BitAccess": ("storage8",),
-    "GroupNonUniformVote": ("subgroup",),
-    "GroupNonUniformArithmetic": ("subgroup",),
-    "GroupNonUniformBallot": ("subgroup",),
-    "GroupNonUniformShuffle": ("subgroup",),
-    "GroupNonUniformClustered": ("subgroup",),
-    "DotProduct": ("integer_dot",),
-    "DotProductInputAll": ("integer_dot",),
-    "DotProductInput4x8Bit": ("integer_dot",),
-    "DotProductInput4x8BitPacked": ("integer_dot",),
-    "CooperativeMatrixKHR": ("coopmat_f16", "coopmat_bf16"),
-    "VulkanMemoryModel": ("memory_model",),
-    "VulkanMemoryModelDeviceScope": ("memory_model",),
-    "BFloat16TypeKHR": ("bfloat16",),
-    "BFloat16CooperativeMatrixKHR": ("coopmat_bf16",),
-}
 _ACCESS = {"r": "read-only", "w": "write-only", "rw": "read and written"}
 
 
 def check_abi(spec: KernelSpec, spirv: bytes) -> Reflection:
     """Compares the module with the family's declaration and gives what was read from it.
 
-    Raises CompileError naming the first difference in bindings, specialization constants or workgroup size.
+    Raises CompileError naming the first difference in bindings, specialization constants or workgroup size, or where
+    the module cannot be read.
     """
-    found = reflect(spirv)
+    try:
+        found = reflect(spirv)
+    except SpirvError as error:
+        raise CompileError(spec.name, f"its module cannot be read: {error}") from error
     _check_bindings(spec, found)
     _check_constants(spec, found)
     _check_workgroup(spec, found)
@@ -43,12 +26,13 @@ def check_abi(spec: KernelSpec, spirv: bytes) -> Reflection:
 
 
 def check_features(spec: KernelSpec, found: Reflection) -> None:
-    """Raises CompileError where the module has a capability whose feature the spec does not require."""
+    """Raises CompileError where the module has a capability that no feature which the spec requires allows."""
     for capability in sorted(found.capabilities):
-        features = CAPABILITY_FEATURES.get(capability, ())
+        name, features = CAPABILITIES.get(capability, (f"SPIR-V capability {capability}", None))
+        if features is None:
+            raise CompileError(spec.name, f"the shader uses {name}, which no feature of a target allows")
         if features and not set(features) & set(spec.requires):
-            wanted = " or ".join(features)
-            raise CompileError(spec.name, f"the shader uses {capability}; its family must require {wanted}")
+            raise CompileError(spec.name, f"the shader uses {name}; its family must require {' or '.join(features)}")
 
 
 def check_limits(spec: KernelSpec, found: Reflection, shared_memory: int, max_workgroup: int) -> None:

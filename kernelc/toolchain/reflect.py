@@ -1,6 +1,5 @@
 """What a SPIR-V compute module asks of the outside, read from the module itself."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,26 +45,24 @@ class LocalSize:
 
 @dataclass(frozen=True, slots=True)
 class Reflection:
-    """`shared_bytes` counts the workgroup's shared variables without the driver's padding."""
+    """`capabilities` are SPIR-V's numbers (kernelc.toolchain.spirv_names); `shared_bytes` counts the workgroup's shared
+    variables, with the constants at their defaults and without the driver's padding."""
 
     version: tuple[int, int]
-    capabilities: frozenset[str]
+    capabilities: frozenset[int]
     bindings: tuple[ReflectedBinding, ...]
     constants: tuple[ReflectedConstant, ...]
     local_size: tuple[LocalSize, LocalSize, LocalSize]
     shared_bytes: int
 
 
-def reflect(spirv: bytes, constants: Mapping[int, int] | None = None) -> Reflection:
-    """Reads a module of one compute entry point; `constants` override specialization defaults by id.
-
-    Raises SpirvError where the module is damaged or no such.
-    """
-    module = parse(spirv, constants or {})
+def reflect(spirv: bytes) -> Reflection:
+    """Reads a module of one compute entry point. Raises SpirvError where the module is damaged or no such."""
+    module = parse(spirv)
     try:
         return Reflection(
             module.version,
-            module.capabilities,
+            frozenset(module.capabilities),
             _bindings(module),
             _constants(module),
             _local_size(module),
@@ -124,7 +121,7 @@ def _element(module: Module, block: int) -> tuple[str, int]:
 def _constants(module: Module) -> tuple[ReflectedConstant, ...]:
     """By id; where several share one (the workgroup size does), the one with a name."""
     found: dict[int, ReflectedConstant] = {}
-    for result, default in module.defaults.items():
+    for result, default in module.values.items():
         number = module.decorations.get(result, {}).get("SpecId")
         if number is not None and not (number in found and found[number].name):
             found[number] = ReflectedConstant(number, module.names.get(result, ""), default)

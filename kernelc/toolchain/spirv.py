@@ -1,11 +1,11 @@
 """A reader of SPIR-V modules: the declarations before the first function, as plain data."""
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kernelc.errors import KernelcError
-from kernelc.toolchain.spirv_names import BINARY, BRAIN_FLOAT, CAPABILITIES, DECORATIONS, SELECT, UNARY, Op
+from kernelc.toolchain.spirv_names import BINARY, BRAIN_FLOAT, DECORATIONS, SELECT, UNARY, Op
 
 _MAGIC = 0x07230203
 Number = int | float | bool
@@ -33,17 +33,16 @@ class Variable:
 
 @dataclass(slots=True)
 class Module:
-    """The declarations of a module by result id. `values` has the constants as specialized, `defaults` as written."""
+    """The declarations of a module by result id; `values` are those of its constants."""
 
     version: tuple[int, int]
-    capabilities: frozenset[str] = frozenset()
+    capabilities: set[int] = field(default_factory=set[int])
     names: dict[int, str] = field(default_factory=dict[int, str])
     decorations: dict[int, dict[str, int]] = field(default_factory=dict[int, dict[str, int]])
     members: dict[tuple[int, int], dict[str, int]] = field(default_factory=dict[tuple[int, int], dict[str, int]])
     types: dict[int, Type] = field(default_factory=dict[int, Type])
     variables: list[Variable] = field(default_factory=list[Variable])
     values: dict[int, Number] = field(default_factory=dict[int, Number])
-    defaults: dict[int, Number] = field(default_factory=dict[int, Number])
     composites: dict[int, tuple[int, ...]] = field(default_factory=dict[int, tuple[int, ...]])
     local_size: tuple[int, ...] | None = None
     local_size_ids: tuple[int, ...] | None = None
@@ -85,18 +84,14 @@ class Module:
         raise SpirvError(f"a type without a size: {kind.name}")
 
 
-def parse(spirv: bytes, constants: Mapping[int, int]) -> Module:
-    """Reads the declarations; `constants` override specialization defaults by id.
-
-    Raises SpirvError for a damaged module.
-    """
+def parse(spirv: bytes) -> Module:
+    """Reads the declarations. Raises SpirvError for a damaged module."""
     if len(spirv) < 20 or len(spirv) % 4:
         raise SpirvError(f"not a SPIR-V module: {len(spirv)} bytes")
     words: Sequence[int] = struct.unpack(f"<{len(spirv) // 4}I", spirv)
     if words[0] != _MAGIC:
         raise SpirvError(f"not a SPIR-V module: it begins with {words[0]:#010x}")
     module = Module((words[1] >> 16 & 0xFF, words[1] >> 8 & 0xFF))
-    capabilities: set[str] = set()
     at = 5
     while at < len(words):
         count, opcode = words[at] >> 16, words[at] & 0xFFFF
@@ -106,14 +101,10 @@ def parse(spirv: bytes, constants: Mapping[int, int]) -> Module:
         at += count
         if opcode == Op.FUNCTION:
             break
-        if opcode == Op.CAPABILITY:
-            capabilities.add(CAPABILITIES.get(operands[0], f"capability {operands[0]}"))
-        else:
-            try:
-                _declare(module, opcode, operands, constants)
-            except (IndexError, KeyError, struct.error) as error:
-                raise SpirvError(f"word {at - count} of the module: bad operands of opcode {opcode}") from error
-    module.capabilities = frozenset(capabilities)
+        try:
+            _declare(module, opcode, operands)
+        except (IndexError, KeyError, struct.error) as error:
+            raise SpirvError(f"word {at - count} of the module: bad operands of opcode {opcode}") from error
     return module
 
 
@@ -133,9 +124,11 @@ _TYPES = {
 _CONTAINERS = ("vector", "matrix", "array", "runtime_array")
 
 
-def _declare(module: Module, opcode: int, operands: Sequence[int], constants: Mapping[int, int]) -> None:
+def _declare(module: Module, opcode: int, operands: Sequence[int]) -> None:
     """Takes up one instruction; those that say nothing about the interface are passed over."""
-    if opcode == Op.NAME:
+    if opcode == Op.CAPABILITY:
+        module.capabilities.add(operands[0])
+    elif opcode == Op.NAME:
         module.names[operands[0]] = _text(operands[1:])
     elif opcode == Op.DECORATE:
         _decorate(module.decorations.setdefault(operands[0], {}), operands[1:])
@@ -150,9 +143,9 @@ def _declare(module: Module, opcode: int, operands: Sequence[int], constants: Ma
     elif opcode == Op.EXECUTION_MODE_ID and operands[1] == Op.MODE_LOCAL_SIZE_ID:
         module.local_size_ids = tuple(operands[2:5])
     elif opcode in (Op.CONSTANT, Op.SPEC_CONSTANT):
-        _constant(module, operands[1], _number(module.types[operands[0]], operands[2:]), opcode, constants)
+        module.values[operands[1]] = _number(module.types[operands[0]], operands[2:])
     elif opcode in (Op.CONSTANT_TRUE, Op.CONSTANT_FALSE, Op.SPEC_CONSTANT_TRUE, Op.SPEC_CONSTANT_FALSE):
-        _constant(module, operands[1], opcode in (Op.CONSTANT_TRUE, Op.SPEC_CONSTANT_TRUE), opcode, constants)
+        module.values[operands[1]] = opcode in (Op.CONSTANT_TRUE, Op.SPEC_CONSTANT_TRUE)
     elif opcode in (Op.CONSTANT_COMPOSITE, Op.SPEC_CONSTANT_COMPOSITE):
         module.composites[operands[1]] = tuple(operands[2:])
     elif opcode == Op.SPEC_CONSTANT_OP:
@@ -171,15 +164,6 @@ def _decorate(into: dict[str, int], operands: Sequence[int]) -> None:
     name = DECORATIONS.get(operands[0])
     if name is not None:
         into[name] = operands[1] if len(operands) > 1 else 1
-
-
-def _constant(module: Module, result: int, value: Number, opcode: int, constants: Mapping[int, int]) -> None:
-    if opcode not in (Op.CONSTANT, Op.CONSTANT_TRUE, Op.CONSTANT_FALSE):
-        module.defaults[result] = value
-        number = module.decorations.get(result, {}).get("SpecId")
-        if number is not None and number in constants:
-            value = type(value)(constants[number])
-    module.values[result] = value
 
 
 def _brain(kind: Type) -> bool:

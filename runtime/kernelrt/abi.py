@@ -1,9 +1,12 @@
 """What the host must know to launch a kernel: its buffers, constants and grid, as the manifest carries them."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+from kernelrt.params import NBYTES
 
 # Raised whenever a runtime of before could launch a kernel wrongly: the numbering of bindings, the params buffer, the
 # specialization ids, the meaning of a grid. The loader refuses every other number.
@@ -22,7 +25,7 @@ ELEMENT_BYTES: Mapping[str, int] = MappingProxyType(
         "f16x4": 8,
         "u32x2": 8,
         "u32x4": 16,
-        "params": 0,
+        "params": NBYTES,
     }
 )
 
@@ -43,6 +46,11 @@ class Binding:
     shape: tuple[int | str, ...]
     access: Access = "r"
 
+    def nbytes(self, **quantities: int) -> int:
+        """Bytes of the buffer for the given run-time quantities (KeyError if one is missing)."""
+        sizes = (quantities[size] if isinstance(size, str) else size for size in self.shape)
+        return math.prod(sizes) * ELEMENT_BYTES[self.dtype]
+
 
 @dataclass(frozen=True, slots=True)
 class Constant:
@@ -50,6 +58,11 @@ class Constant:
 
     name: str
     value: int
+
+
+def specialization(workgroup: int, constants: Sequence[Constant]) -> dict[int, int]:
+    """The values by specialization id: 0 is the workgroup size, constants count from 1."""
+    return {0: workgroup} | {number: constant.value for number, constant in enumerate(constants, 1)}
 
 
 @dataclass(frozen=True, slots=True)

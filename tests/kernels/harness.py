@@ -7,14 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from kernelc.kernel import ELEMENT_BYTES, Binding, KernelSpec
+from kernelc.kernel import Binding, KernelSpec
 from kernelc.render import render
 from kernelc.toolchain import abi, glslang
+from kernelrt.abi import specialization
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import Buffer
 from kernelrt.gpu.pipeline import Pipeline
 from kernelrt.gpu.run import run
-from kernelrt.params import NBYTES, Params
+from kernelrt.params import Params
 from tests.kernels.case import Array, Case
 
 POISON = 0xFFFFFFFF
@@ -43,14 +44,8 @@ def execute(
     spirv = glslang.compile(render(spec), spec.name)
     abi.check_limits(spec, abi.check_abi(spec, spirv), device.info.shared_memory, device.info.max_workgroup)
     buffers = [_buffer(device, binding, arrays, params, sizes) for binding in spec.bindings]
-    pipeline = Pipeline(
-        device,
-        spirv,
-        len(buffers),
-        {0: spec.workgroup, **{i: c.value for i, c in enumerate(spec.constants, 1)}},
-        spec.subgroup,
-        name=spec.name,
-    )
+    constants = specialization(spec.workgroup, spec.constants)
+    pipeline = Pipeline(device, spirv, len(buffers), constants, spec.subgroup, name=spec.name)
     try:
         x, y, z = (dim.size(**sizes) for dim in spec.grid)
         run(device, pipeline, buffers, (x, y, z))
@@ -108,10 +103,7 @@ def _scalar(binding: Binding) -> type[np.generic]:
 def _buffer(
     device: Device, binding: Binding, arrays: Mapping[str, Array], params: Params, sizes: Mapping[str, int]
 ) -> Buffer:
-    if binding.dtype == "params":
-        nbytes = NBYTES
-    else:
-        nbytes = math.prod(sizes[n] if isinstance(n, str) else n for n in binding.shape) * ELEMENT_BYTES[binding.dtype]
+    nbytes = binding.nbytes(**sizes)
     buffer = Buffer(device, nbytes)
     buffer.fill(POISON)
     data: NDArray[np.generic] | bytes | None = params.pack() if binding.dtype == "params" else arrays.get(binding.name)

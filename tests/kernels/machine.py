@@ -1,11 +1,10 @@
 """Whole steps of a model from the kernels of a plan: buffers by name, one submission a step."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kernelc.kernel import ELEMENT_BYTES, KernelSpec
+from kernelc.kernel import KernelSpec
 from kernelc.render import render
 from kernelc.toolchain import glslang
 from kernelrt.gpu.device import Device
@@ -45,8 +44,7 @@ class Machine:
         buffers: list[Buffer] = []
         for binding in spec.bindings:
             name = "params" if binding.dtype == "params" else binds.get(binding.name, f"{kernel}.{binding.name}")
-            count = math.prod(self.sizes[n] if isinstance(n, str) else n for n in binding.shape)
-            nbytes = NBYTES if binding.dtype == "params" else count * ELEMENT_BYTES[binding.dtype]
+            nbytes = binding.nbytes(**self.sizes)
             if name not in self.buffers:
                 assert binding.access != "r", f"{kernel}: nothing wrote {name}"
                 self.buffers[name] = Buffer(self.device, nbytes)

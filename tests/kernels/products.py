@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernelc.kernel import KernelSpec
+from kernelc.product.forms import Cut
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import Matvec
 from kernelc.product.tiles import Tiles, operands
@@ -139,7 +140,6 @@ class Outcome:
     view: Callable[[Mapping[str, Array]], Mapping[str, Array]] = dict
 
 
-Cut = Matvec | Tiles
 Judge = Callable[[Matrix, Cut, Shape, F64, list[F64]], Outcome]
 
 
@@ -150,7 +150,7 @@ def product_rows(matrix: Matrix, cut: Cut, shape: Shape, x: F64, dense: list[F64
 
 def product_cases(
     target: TargetSpec,
-    make: Callable[[Matrix, Cut, int], KernelSpec],
+    make: Callable[[Matrix, Cut], KernelSpec],
     sizes: Sequence[Matrix],
     *,
     fused: bool,
@@ -181,7 +181,7 @@ def product_cases(
 def _case(
     matrix: Matrix,
     cut: Cut,
-    make: Callable[[Matrix, Cut, int], KernelSpec],
+    make: Callable[[Matrix, Cut], KernelSpec],
     shape: Shape,
     fused: bool,
     x_type: str,
@@ -207,7 +207,7 @@ def _case(
         residual = None
     outcome = judge(matrix, cut, shape, x, dense)
     expected = {**outcome.expected, **({} if residual is None else {"residual_out": residual})}
-    spec = make(matrix, cut, shape.capacity)
+    spec = make(matrix, cut if isinstance(cut, Matvec) else replace(cut, rows=shape.capacity))
     return Case(
         f"{spec.name}.{shape}.{'x'.join(str(n) for n in cut.sizes)}",
         spec,

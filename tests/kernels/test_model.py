@@ -137,7 +137,7 @@ class Gemma:
 
         for i, kind in enumerate(self.model.layer_kinds):
             normed(f"qkv.{tail}", i, "ffn", out_rows="qkv", **self._weights(f"{i}.qkv"))
-            attention = f"attn_decode.{kind}.s{self._capacity(kind)}.{form}"
+            attention = f"attn_decode.s{self._capacity(kind)}.{form}"
             heads = {**self._heads(i, kind), **self._caches(i)}
             steps.append(self._run(attention, bucket, qkv="qkv", **heads, **_out("a", dot)))
             o_proj = self._weights(f"{i}.o_proj")
@@ -169,7 +169,7 @@ class Gemma:
                 self._run(
                     f"attn_prefill.{tail}.plain", rows, q_chunk="q_chunk", out_halves="a", **chunk, **self._caches(i)
                 ),
-                self._run(f"kv_append.{tail}", rows, **chunk, **self._caches(i)),
+                self._run(f"kv_append.s{self._capacity(kind)}.c64", rows, **chunk, **self._caches(i)),
                 self._run(f"o_proj.{q}", rows, x="a", out_rows="o", **self._weights(f"{i}.o_proj")),
                 self._run("norm.rows_f16", rows, **self._stretch(i, "attention"), **halves),
                 self._run(f"ffn_gate_up.{q}", rows, x="h", out_rows="g", row_max="row_max", **self._gate_up(i)),

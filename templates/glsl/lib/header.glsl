@@ -1,5 +1,4 @@
 #version 460
-// {{ kernel }}
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_shader_16bit_storage : require
 #extension GL_EXT_shader_explicit_arithmetic_types : require

@@ -107,8 +107,7 @@ def case(
     for row, position in enumerate(positions):
         put(after_k, slot_of[row], np.array([position]), new.k[row : row + 1])
         put(after_v, slot_of[row], np.array([position]), new.v[row : row + 1])
-    spec = attn_decode.spec(
-        layer="local", capacity=capacity, heads=shape.heads, kv_heads=shape.kv_heads, head_dim=shape.head_dim,
+    spec = attn_decode.spec( capacity=capacity, heads=shape.heads, kv_heads=shape.kv_heads, head_dim=shape.head_dim,
         query_scale_dim=shape.query_scale_dim, norm_eps=EPS, out=out, quant=quant, positions=len(table), lanes=lanes,
         splits=cut.splits, split_keys=cut.split_keys, workgroups=cut.workgroups, unroll=cut.unroll,
         workgroup=cut.workgroup, merge_slots=cut.merge_slots, subgroup=target_subgroup(lanes),

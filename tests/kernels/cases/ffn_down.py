@@ -16,7 +16,7 @@ def cases(target: TargetSpec) -> Iterator[Case]:
     sizes = (Matrix("ffn_down", 80, 96, "q4_0"), Matrix("ffn_down", 40, 21504, "q4_0"))
     yield from product_cases(
         target,
-        lambda matrix, cut, rows: ffn_down.spec(matrix, cut, rows=rows),
+        lambda matrix, cut: ffn_down.spec(matrix, cut),
         sizes,
         fused=False,
         x_type="f32",

@@ -24,8 +24,8 @@ SILU = (Matrix("ffn_gate_up", 72, 64, "q4_0", True),)
 def cases(target: TargetSpec) -> Iterator[Case]:
     for activation, sizes in (("gelu_tanh", GELU), ("silu", SILU)):
 
-        def make(matrix: Matrix, cut: Cut, rows: int, activation: str = activation) -> KernelSpec:
-            return ffn_gate_up.spec(matrix, cut, activation=activation, norm_eps=EPS, rows=rows)
+        def make(matrix: Matrix, cut: Cut, activation: str = activation) -> KernelSpec:
+            return ffn_gate_up.spec(matrix, cut, activation=activation, norm_eps=EPS)
 
         yield from product_cases(target, make, sizes, fused=True, judge=partial(_judge, activation))
 

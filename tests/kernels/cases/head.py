@@ -16,7 +16,7 @@ from tests.oracle.pointwise import F64
 
 def cases(target: TargetSpec) -> Iterator[Case]:
     sizes = (Matrix("head", 300, 80, "q4_0"), Matrix("head", 101, 5376, "q4_0"))
-    make = lambda matrix, cut, rows: head.spec(matrix, cut, norm_eps=EPS, rows=rows)  # noqa: E731
+    make = lambda matrix, cut: head.spec(matrix, cut, norm_eps=EPS)  # noqa: E731
     yield from product_cases(target, make, sizes, fused=True, judge=_judge)
 
 

@@ -41,7 +41,6 @@ def case(shape: HeadShape, capacity: int, rows: int, start: int, bucket: int, ch
     return Case(
         f"kv_append.{shape}.c{capacity}.{rows}of{bucket}.at{start}.w{workgroup}",
         kv_append.spec(
-            layer="local",
             capacity=capacity,
             chunk=chunk,
             kv_heads=shape.kv_heads,

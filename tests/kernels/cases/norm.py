@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from kernelc.kernel import Layout
 from kernelc.kernels import norm
 from kernelc.quant import QUANTS, padded
 from kernelc.target import TargetSpec
@@ -22,7 +23,7 @@ def cases(target: TargetSpec) -> Iterator[Case]:
                 yield _case(width, "lanes_q8", quant)
 
 
-def _case(width: int, out: str, quant: str) -> Case:
+def _case(width: int, out: Layout, quant: str) -> Case:
     live, capacity, unit = 3, 5, QUANTS[quant].unit
     draw = Draw.fresh()
     arrays, residual, h = draw.norm_inputs(live, width)

@@ -11,4 +11,4 @@ from tests.kernels.products import product_cases
 
 def cases(target: TargetSpec) -> Iterator[Case]:
     sizes = (Matrix("o_proj", 80, 120, "q4_0"), Matrix("o_proj", 70, 4096, "q4_0"))
-    yield from product_cases(target, lambda matrix, cut, rows: o_proj.spec(matrix, cut, rows=rows), sizes, fused=False)
+    yield from product_cases(target, lambda matrix, cut: o_proj.spec(matrix, cut), sizes, fused=False)

@@ -11,6 +11,4 @@ from tests.kernels.products import EPS, product_cases
 
 def cases(target: TargetSpec) -> Iterator[Case]:
     sizes = (Matrix("qkv", 200, 80, "q4_0"), Matrix("qkv", 72, 5376, "q4_0"))
-    yield from product_cases(
-        target, lambda matrix, cut, rows: qkv.spec(matrix, cut, norm_eps=EPS, rows=rows), sizes, fused=True
-    )
+    yield from product_cases(target, lambda matrix, cut: qkv.spec(matrix, cut, norm_eps=EPS), sizes, fused=True)
