@@ -12,7 +12,7 @@ from kernelc.target import TargetSpec
 from kernelrt.jsonio import canonical
 
 # Raised whenever kernelc itself would make another entry of the same inputs: another reflection, check or meta.json.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,11 @@ class Action:
     key: str
 
 
-def action(spec: KernelSpec, source: str, target: TargetSpec, tools: Mapping[str, object]) -> Action:
-    """The action that compiles `source` with `tools` (name -> identity, as JSON values) for `target`."""
+def action(
+    spec: KernelSpec, source: str, target: TargetSpec, tools: Mapping[str, object], flags: Mapping[str, object]
+) -> Action:
+    """The action that compiles `source` for `target` with `tools` (name -> identity) that are given `flags` (tool ->
+    what it is told), both as JSON values."""
     environment = {
         "bindings": [asdict(binding) for binding in spec.bindings],
         "constants": [asdict(constant) for constant in spec.constants],
@@ -40,5 +43,6 @@ def action(spec: KernelSpec, source: str, target: TargetSpec, tools: Mapping[str
     }
     parts = {"format": str(FORMAT), "source": hashlib.sha256(source.encode()).hexdigest()}
     parts |= {f"tool {name}": canonical(identity).decode() for name, identity in tools.items()}
+    parts |= {f"flags {name}": canonical(told).decode() for name, told in flags.items()}
     parts |= {f"environment: {name}": canonical(value).decode() for name, value in environment.items()}
     return Action(spec, source, parts, hashlib.sha256(canonical(parts)).hexdigest())

@@ -22,7 +22,7 @@ def chunks(target: TargetSpec, buckets: Buckets) -> tuple[int, ...]:
 
 def caches_and_chunks(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> tuple[tuple[LayerKind, int, int], ...]:
     """(kind of layer, capacity, scratch rows) of every sequence bucket, none twice."""
-    found = [
+    found: list[tuple[LayerKind, int, int]] = [
         (kind, _capacity(model, kind, seq), _chunk(target, seq)) for kind in model.layer_kinds for seq in buckets.seq
     ]
     return tuple(dict.fromkeys(found))

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
+from jinja2 import TemplateError
+
 from kernelc import history
 from kernelc.action import Action, action
 from kernelc.assemble import entry_of
@@ -17,7 +19,7 @@ from kernelc.render import render
 from kernelc.store import Store
 from kernelrt import bundle
 from kernelrt.abi import KernelEntry
-from kernelrt.errors import BundleWriteError, ManifestError
+from kernelrt.errors import BundleWriteError
 from kernelrt.manifest import Manifest
 
 
@@ -65,8 +67,6 @@ class BuildResult:
 
 def actions_of(request: Request) -> tuple[list[Action], list[Failure]]:
     """The action of each kernel in plan order, and the kernels whose template cannot be rendered."""
-    from jinja2 import TemplateError  # late: 50 ms that `kernelc --help` need not pay
-
     actions: list[Action] = []
     failures: list[Failure] = []
     for spec in request.kernels:
@@ -75,15 +75,16 @@ def actions_of(request: Request) -> tuple[list[Action], list[Failure]]:
         except TemplateError as e:
             failures.append(render_failure(spec, request.template_root, e))
         else:
-            actions.append(action(spec, source, request.target, request.tools.identities))
+            tools = request.tools
+            actions.append(action(spec, source, request.target, tools.identities, tools.flags))
     return actions, failures
 
 
 def build(request: Request, store: Store, outputs: Sequence[Path], jobs: int, report: Report) -> BuildResult:
     """Builds every kernel and, when all are there, writes the bundle to each of `outputs`.
 
-    Kernels that fail are in the result and do not stop the others. Raises StoreError, ToolError, BundleWriteError and
-    KeyboardInterrupt: then no output was touched, or was replaced whole. The caller holds `store.in_use()`.
+    Kernels that fail are in the result and do not stop the others. Raises StoreError and ToolError. However it ends, by
+    a signal's exception too, each output was not touched or was replaced whole. The caller holds `store.in_use()`.
     """
     start = time.monotonic()
     actions, failures = actions_of(request)
@@ -169,7 +170,7 @@ def _remember(store: Store, request: Request, actions: Sequence[Action], report:
     model, target = str(request.model["name"]), request.target.name
     try:
         records = history.read(store, model, target)
-    except ManifestError as e:
+    except history.DamagedHistoryError as e:
         report.note(f"{e}; written anew")
         records = {}
     fresh = records | {a.spec.name: history.Record(a.key, a.parts) for a in actions}

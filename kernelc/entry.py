@@ -3,9 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 
-from kernelrt.errors import ManifestError
-from kernelrt.jsonio import Node, parse
-from kernelrt.manifest import seal
+from kernelrt.jsonio import JsonError, seal, unseal
 
 ENTRY = "entry.json"
 
@@ -24,14 +22,11 @@ def check(key: str, files: Mapping[str, bytes]) -> None:
     if ENTRY not in files:
         raise DamagedEntryError(f"{ENTRY} is missing")
     try:
-        root = Node(parse(files[ENTRY], ENTRY), ENTRY)
-        if seal(root.plain()) != files[ENTRY]:
-            raise DamagedEntryError(f"{ENTRY} was altered")
-        fields = root.members("key", "files", "digest")
+        fields = unseal(files[ENTRY], ENTRY).members("key", "files", "digest")
         if fields["key"].text() != key:
             raise DamagedEntryError(f"{ENTRY} is that of {fields['key'].text()}")
         listed = {name: node.text() for name, node in fields["files"].members().items()}
-    except (ManifestError, ValueError) as e:
+    except JsonError as e:
         raise DamagedEntryError(str(e)) from None
     others = files.keys() - {ENTRY}
     if listed.keys() != others:

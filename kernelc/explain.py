@@ -11,7 +11,6 @@ from kernelc.entry import DamagedEntryError
 from kernelc.errors import KernelcError, StoreError
 from kernelc.obtain import Request
 from kernelc.store import Store
-from kernelrt.errors import ManifestError
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def explain(request: Request, store: Store) -> Explanation:
     act = actions[0]
     try:
         last = history.read(store, str(request.model["name"]), request.target.name).get(act.spec.name)
-    except ManifestError as e:
+    except history.DamagedHistoryError as e:
         raise StoreError(f"{e}; the next build writes it anew") from None
     before = last.parts if last else {}
     names = sorted(act.parts.keys() | before.keys())

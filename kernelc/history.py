@@ -5,9 +5,11 @@ from pathlib import Path
 
 from kernelc.store import Store
 from kernelrt.atomic import replace_file
-from kernelrt.errors import ManifestError
-from kernelrt.jsonio import Node, parse
-from kernelrt.manifest import seal
+from kernelrt.jsonio import JsonError, Node, seal, unseal
+
+
+class DamagedHistoryError(Exception):
+    """A history file that is there and fails its check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +21,17 @@ class Record:
 
 
 def read(store: Store, model: str, target: str) -> dict[str, Record]:
-    """The records of a model and target by kernel; empty where there is none. ManifestError where one was damaged."""
+    """The records of a model and target by kernel; empty where there is none. DamagedHistoryError, StoreError."""
     path = _path(store, model, target)
     with store.guarded():
         if not path.is_file():
             return {}
         data = path.read_bytes()
-    root = Node(parse(data, str(path)), str(path))
     try:
-        intact = seal(root.plain()) == data
-    except ValueError:
-        intact = False
-    if not intact:
-        raise ManifestError(f"{path}: was altered")
-    kernels = root.members("digest", "kernels")["kernels"].members()
-    return {name: _record(node) for name, node in kernels.items()}
+        kernels = unseal(data, str(path)).members("digest", "kernels")["kernels"].members()
+        return {name: _record(node) for name, node in kernels.items()}
+    except JsonError as e:
+        raise DamagedHistoryError(str(e)) from None
 
 
 def write(store: Store, model: str, target: str, records: dict[str, Record]) -> None:

@@ -17,7 +17,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,10 @@ class Stats:
     bytes: int
     quarantined: int
     temporary: int
+
+
+class BusyError(StoreError):
+    """Another process holds a lock that was not to be waited for."""
 
 
 def default_root() -> Path:
@@ -81,43 +85,32 @@ class Store:
             raise StoreError(f"store {self.root}: {advice(e)}") from e
 
     @contextmanager
+    def _held(self, folder: Path, shared: bool = False, wait: bool = True) -> Generator[None]:
+        """Holds the lock of a folder. BusyError when not to wait and another holds it."""
+        with ExitStack() as stack:
+            with self.guarded():
+                try:
+                    stack.enter_context(locked(folder, shared, wait))
+                except BlockingIOError:
+                    busy = f"store {self.root}: a build is using it; run this again when it is done"
+                    raise BusyError(busy) from None
+            yield
+
+    @contextmanager
     def in_use(self) -> Generator[None]:
         """Held by a build, with others. When it is the only one, it first removes what dead builds left in tmp/."""
         if self.writable:
-            with self.guarded():
-                try:
-                    with locked(self.root, wait=False):
-                        self._sweep()
-                except BlockingIOError:
-                    pass  # another build is at work: what is in tmp/ may be its own
-        with self._root_lock(shared=True):
+            # Another build may be at work: what is in tmp/ may be its own.
+            with suppress(BusyError), self.alone(), self.guarded():
+                self._sweep()
+        with self._held(self.root, shared=True):
             yield
 
     @contextmanager
     def alone(self) -> Generator[None]:
-        """Held by `gc`. StoreError while a build uses the store."""
-        try:
-            lock = locked(self.root, wait=False)
-            with self.guarded():
-                lock.__enter__()
-        except StoreError as e:
-            if isinstance(e.__cause__, BlockingIOError):
-                raise StoreError(f"store {self.root}: a build is using it; run this again when it is done") from None
-            raise
-        try:
+        """Held by `gc`. BusyError while a build uses the store."""
+        with self._held(self.root, wait=False):
             yield
-        finally:
-            lock.__exit__(None, None, None)
-
-    @contextmanager
-    def _root_lock(self, shared: bool) -> Generator[None]:
-        lock = locked(self.root, shared=shared)
-        with self.guarded():
-            lock.__enter__()
-        try:
-            yield
-        finally:
-            lock.__exit__(None, None, None)
 
     @contextmanager
     def claim(self, key: str) -> Generator[None]:
@@ -127,12 +120,8 @@ class Store:
             if not prefix.is_dir():
                 prefix.mkdir(exist_ok=True)
                 sync_dir(self._entries)
-            lock = locked(prefix)
-            lock.__enter__()
-        try:
+        with self._held(prefix):
             yield
-        finally:
-            lock.__exit__(None, None, None)
 
     def get(self, key: str) -> dict[str, bytes] | None:
         """The files of an entry, each verified; None where there is none. DamagedEntryError where one fails."""

@@ -16,7 +16,8 @@ from kernelc.toolchain.radv_driver import Driver
 class Toolset:
     """The tools chosen; each is loaded at its first use, in the process that uses it.
 
-    `identities` (name -> what it is, as JSON values; None for one that is missing) goes into key and manifest;
+    `identities` (name -> what it is, as JSON values; None for one that is missing) goes into key and manifest, `flags`
+    (name -> what it is told, as JSON values) into the key;
     `offline` is the driver of the target's offline compiler, or None; `notes` say what is not as it should be.
     """
 
@@ -24,6 +25,7 @@ class Toolset:
     validator: Choice
     offline: Driver | None
     identities: Mapping[str, object]
+    flags: Mapping[str, object]
     notes: tuple[str, ...]
 
     @cached_property
@@ -53,6 +55,7 @@ def choose(target: TargetSpec, memo: Memo) -> Toolset:
         "glslang": asdict(compiler.identity(memo)),
         "spirv-val": asdict(validator.identity(memo)),
     }
+    flags: dict[str, object] = {"glslang": glslang.flags(compiler), "spirv-val": spirv_val.flags(validator)}
     notes = list(dict.fromkeys(choice.note for choice in (compiler, validator) if choice.note))
     offline = None
     if target.offline_compiler is not None:
@@ -66,4 +69,6 @@ def choose(target: TargetSpec, memo: Memo) -> Toolset:
             )
             notes.append(f"{error}: kernels are validated but not compiled for {target.name} ({lost})")
         identities["radv"] = None if offline is None else asdict(offline.identity(memo))
-    return Toolset(compiler, validator, offline, identities, tuple(notes))
+        if offline is not None:
+            flags["radv"] = radv.FLAGS
+    return Toolset(compiler, validator, offline, identities, flags, tuple(notes))

@@ -182,25 +182,27 @@ def test_a_damaged_history_is_written_anew(tmp_path: Path) -> None:
 def test_the_key_holds_all_that_matters_and_nothing_else() -> None:
     target = TargetSpec.load("phoenix")
     spec, tools = scale(64), {"glslang": {"version": "1", "sha256": "a"}}
-    key = action(spec, "source", target, tools).key
-    assert key == action(replace(spec, name="other", work=add(1).work), "source", target, tools).key
+    flags = {"glslang": ["--target-env", "vulkan1.3"]}
+    key = action(spec, "source", target, tools, flags).key
+    assert key == action(replace(spec, name="other", work=add(1).work), "source", target, tools, flags).key
     changed = [
-        action(spec, "source ", target, tools),
-        action(scale(64, factor=4), "source", target, tools),
-        action(replace(spec, workgroup=128), "source", target, tools),
-        action(replace(spec, subgroup=32), "source", target, tools),
-        action(replace(spec, bindings=spec.bindings[::-1]), "source", target, tools),
-        action(replace(spec, requires=("float16",)), "source", target, tools),
-        action(spec, "source", replace(target, spill_limit=1), tools),
-        action(spec, "source", TargetSpec.load("host"), tools),
-        action(spec, "source", target, {"glslang": {"version": "1", "sha256": "b"}}),
-        action(spec, "source", target, {**tools, "radv": None}),
+        action(spec, "source ", target, tools, flags),
+        action(scale(64, factor=4), "source", target, tools, flags),
+        action(replace(spec, workgroup=128), "source", target, tools, flags),
+        action(replace(spec, subgroup=32), "source", target, tools, flags),
+        action(replace(spec, bindings=spec.bindings[::-1]), "source", target, tools, flags),
+        action(replace(spec, requires=("float16",)), "source", target, tools, flags),
+        action(spec, "source", replace(target, spill_limit=1), tools, flags),
+        action(spec, "source", TargetSpec.load("host"), tools, flags),
+        action(spec, "source", target, {"glslang": {"version": "1", "sha256": "b"}}, flags),
+        action(spec, "source", target, tools, {"glslang": ["--target-env", "vulkan1.2"]}),
+        action(spec, "source", target, {**tools, "radv": None}, flags),
     ]
     assert len({key, *(one.key for one in changed)}) == len(changed) + 1
     reordered = replace(spec, requires=("subgroup", "float16"))
     assert (
-        action(reordered, "s", target, tools).key
-        == action(replace(reordered, requires=("float16", "subgroup")), "s", target, tools).key
+        action(reordered, "s", target, tools, flags).key
+        == action(replace(reordered, requires=("float16", "subgroup")), "s", target, tools, flags).key
     )
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernelrt import errors as e
-from kernelrt.manifest import decode, encode, seal
+from kernelrt.jsonio import seal
+from kernelrt.manifest import decode, encode
 from tests.fixtures.bundles import sample
 
 json_values = st.recursive(

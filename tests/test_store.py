@@ -11,7 +11,6 @@ from kernelc import history
 from kernelc.entry import DamagedEntryError
 from kernelc.errors import StoreError
 from kernelc.store import Store, default_root
-from kernelrt.errors import ManifestError
 
 KEY, OTHER = "a" * 64, "b" * 64
 FILES = {"kernel.spv": b"code", "meta.json": b"{}"}
@@ -183,5 +182,5 @@ def test_history_comes_back_and_a_flipped_bit_is_seen(store: Store) -> None:
     intact = path.read_bytes()
     for i, byte in enumerate(intact):
         path.write_bytes(intact[:i] + bytes([byte ^ 1 << (i % 8)]) + intact[i + 1 :])
-        with pytest.raises(ManifestError):
+        with pytest.raises(history.DamagedHistoryError):
             history.read(store, "m/odd name", "t")

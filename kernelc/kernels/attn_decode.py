@@ -19,6 +19,7 @@ from kernelc.attention import capacities
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Work, ceil_div, frozen, tags
 from kernelc.model import ModelSpec
+from kernelc.product.forms import dot_pays, heads_in_blocks
 from kernelc.product.matvec import MATVEC_COLUMNS
 from kernelc.quant import BLOCK, QUANTS, padded
 from kernelc.target import TargetSpec
@@ -126,10 +127,10 @@ def spec(
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     """A kernel per cache capacity and output form; a batch is in the grid, not in the kernel."""
-    outs = ["rows_f16"] if any(batch > MATVEC_COLUMNS for batch in buckets.batch) else []
+    outs: list[Layout] = ["rows_f16"] if any(batch > MATVEC_COLUMNS for batch in buckets.batch) else []
     if any(batch <= MATVEC_COLUMNS for batch in buckets.batch):
         outs.append("lanes_f32")
-        if "integer_dot" in target.features and QUANTS[buckets.quant].scaled and model.head_dim % BLOCK == 0:
+        if dot_pays(target, buckets.quant) and heads_in_blocks(model):
             outs.append("lanes_q8")
     split_keys = target.tune.get("attn_split_keys", 128)
     workgroups = target.tune.get("attn_workgroups", 512)

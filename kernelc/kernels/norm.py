@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Work, frozen, tags
 from kernelc.model import ModelSpec
+from kernelc.product.forms import dot_pays
 from kernelc.product.matrix import norm_bindings
 from kernelc.product.matvec import MATVEC_COLUMNS
 from kernelc.product.tiles import prefill_rows
@@ -58,10 +59,10 @@ def spec(*, width: int, eps: float, out: Layout, quant: str, rows: int, workgrou
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     workgroup = target.tune.get("norm_workgroup", 256)
-    outs = ["rows_f16"]
+    outs: list[Layout] = ["rows_f16"]
     if any(1 < batch <= MATVEC_COLUMNS for batch in buckets.batch):
         outs.append("lanes_f32")
-        if "integer_dot" in target.features and QUANTS[buckets.quant].scaled:
+        if dot_pays(target, buckets.quant):
             outs.append("lanes_q8")
     for out in outs:
         rows = prefill_rows(target) if out == "rows_f16" else MATVEC_COLUMNS

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec
 from kernelc.model import ModelSpec
-from kernelc.product.forms import Cut, cuts
+from kernelc.product.forms import Cut, cuts, heads_in_blocks
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import matvec
 from kernelc.product.tiles import Tiles, tiles
@@ -27,4 +27,5 @@ def spec(matrix: Matrix, cut: Cut) -> KernelSpec:
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     matrix = Matrix("o_proj", model.hidden, model.attn_width, buckets.quant)
     for cut in cuts(target, matrix, buckets):
-        yield spec(matrix, cut)
+        if isinstance(cut, Tiles) or not cut.dot or heads_in_blocks(model):
+            yield spec(matrix, cut)

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
+from kernelc.model import ModelSpec
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import MATVEC_COLUMNS, Matvec
 from kernelc.product.tiles import Tiles, operands, prefill_rows, tiles_tuned
+from kernelc.quant import BLOCK, QUANTS
 from kernelc.target import TargetSpec
 
 Cut = Matvec | Tiles
@@ -18,7 +20,7 @@ def cuts(target: TargetSpec, matrix: Matrix, buckets: Buckets, prefill: bool = T
     for batch in buckets.batch:
         if batch <= MATVEC_COLUMNS:
             yield Matvec.tuned(target, matrix, batch, False)
-            if dot_pays(target, matrix):
+            if dot_pays(target, matrix.quant):
                 yield Matvec.tuned(target, matrix, batch, True)
     sizes = [(batch, False) for batch in buckets.batch if batch > MATVEC_COLUMNS]
     if prefill:
@@ -28,6 +30,11 @@ def cuts(target: TargetSpec, matrix: Matrix, buckets: Buckets, prefill: bool = T
             yield tiles_tuned(target, matrix, rows, chunked, operand)
 
 
-def dot_pays(target: TargetSpec, matrix: Matrix) -> bool:
+def dot_pays(target: TargetSpec, quant: str) -> bool:
     """Integer dots unpack four weights an instruction; weights of 16 bits have nothing to unpack."""
-    return "integer_dot" in target.features and matrix.format.scaled
+    return "integer_dot" in target.features and QUANTS[quant].scaled
+
+
+def heads_in_blocks(model: ModelSpec) -> bool:
+    """Whether attention can leave int8: one of its workgroups has whole blocks of 32 to scale."""
+    return model.head_dim % BLOCK == 0

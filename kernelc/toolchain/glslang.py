@@ -12,10 +12,11 @@ from kernelc.errors import ToolError
 from kernelc.toolchain.choice import Choice
 from kernelc.toolchain.errors import CompileError
 from kernelc.toolchain.identity import Memo
-from kernelc.toolchain.slang_library import SUPPORTED_WHEELS, SlangLibrary, library_path, wheel_version
+from kernelc.toolchain.slang_library import FLAGS, SUPPORTED_WHEELS, SlangLibrary, library_path, wheel_version
 
 NAME = "glslang"
 PROGRAMS = ("glslang", "glslangValidator")
+PROGRAM_FLAGS = ("--target-env", "vulkan1.3")
 
 # Every GLSL extension that a template may ask for.
 EXTENSIONS = (
@@ -49,7 +50,7 @@ class InProcess:
 
     @property
     def description(self) -> str:
-        return f"glslang of the slangpy {self.version} wheel, in process"
+        return f"glslang of the {self.version} wheel, in process"
 
     def run(self, source: str, name: str) -> tuple[bytes, str]:
         return self.library.compile(source, name)
@@ -70,7 +71,7 @@ class Program:
         with tempfile.TemporaryDirectory(prefix="kernelc-glslang-") as folder:
             # The file's name is the same for every kernel and place, whatever the compiler does with it.
             Path(folder, "kernel.comp").write_text(source, encoding="utf-8")
-            command = [str(self.path), "--target-env", "vulkan1.3", "-o", "kernel.spv", "kernel.comp"]
+            command = [str(self.path), *PROGRAM_FLAGS, "-o", "kernel.spv", "kernel.comp"]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             spirv = Path(folder, "kernel.spv").read_bytes() if done.returncode == 0 else b""
             return spirv, done.stdout + done.stderr
@@ -84,6 +85,11 @@ def load(choice: Choice) -> Backend:
     if choice.in_process:
         return InProcess(SlangLibrary(choice.path), choice.version)
     return Program(choice.path, choice.version)
+
+
+def flags(choice: Choice) -> object:
+    """What the compiler is told, as JSON values."""
+    return dict(FLAGS) if choice.in_process else list(PROGRAM_FLAGS)
 
 
 def choose(memo: Memo) -> Choice:
@@ -111,7 +117,8 @@ def choose_wheel(memo: Memo) -> Choice | str:
         memo.answer(f"smoke-compile {memo.sha256(path)}", lambda: _smoke(path))
     except ToolError as error:
         return str(error)
-    return Choice(NAME, True, path, version)
+    # The library tells no version of its own; the wheel's is not glslang's.
+    return Choice(NAME, True, path, f"slangpy {version}")
 
 
 def choose_program(memo: Memo) -> Choice | str:

@@ -7,9 +7,7 @@ from pathlib import Path
 
 from kernelc.errors import StoreError, ToolError
 from kernelrt.atomic import replace_file
-from kernelrt.errors import ManifestError
-from kernelrt.jsonio import Node, parse
-from kernelrt.manifest import seal
+from kernelrt.jsonio import JsonError, Node, seal, unseal
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +85,9 @@ def _digest(read: Callable[[int], bytes]) -> str:
 def _read(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     """The two tables of a memo file; empty where it is missing or not, to the bit, what `save` writes."""
     try:
-        data = path.read_bytes()
-        root = Node(parse(data, str(path)), str(path))
-        if seal(root.plain()) != data:
-            return {}, {}
-        tables = root.members("digest", "hashes", "answers")
+        tables = unseal(path.read_bytes(), str(path)).members("digest", "hashes", "answers")
         return _table(tables["hashes"]), _table(tables["answers"])
-    except (OSError, ValueError, ManifestError):
+    except (OSError, JsonError):
         return {}, {}
 
 

@@ -28,6 +28,9 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {"phoenix": ("phoenix", "gfx1103_r1")}
 
 # Settings of a user that would change what is compiled, or which driver is loaded.
 _FOREIGN = ("RADV_", "ACO_", "AMD_", "MESA_", "VK_", "NIR_", "DISABLE_LAYER", "ENABLE_LAYER")
+# What the driver is told, besides its place and the GPU (which are in its identity).
+_SETTINGS = {"VK_LOADER_LAYERS_DISABLE": "~implicit~", "MESA_SHADER_CACHE_DISABLE": "true"}
+FLAGS: Mapping[str, object] = {"set": _SETTINGS, "removed": _FOREIGN}  # as JSON values
 _NOISE = "ac_compute_device_uuid"  # the null device has no PCI address, and RADV says so
 
 
@@ -130,7 +133,7 @@ class Radv:
         )
         about = self._receive()
         if isinstance(about, str):
-            raise ToolError(f"the process {about}")
+            raise ToolError(f"RADV's compiler {about}")
         if "error" in about:
             self.close()
             raise ToolError(str(about["error"]))
@@ -167,11 +170,13 @@ class Radv:
 
 def _environment(driver: Driver) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-    return kept | {
-        "VK_DRIVER_FILES": str(driver.icd),
-        "VK_ICD_FILENAMES": str(driver.icd),  # the same, for loaders before 1.3.207
-        "VK_LOADER_LAYERS_DISABLE": "~implicit~",
-        "RADV_FORCE_FAMILY": driver.family,
-        "MESA_SHADER_CACHE_DISABLE": "true",
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-    }
+    return (
+        kept
+        | _SETTINGS
+        | {
+            "VK_DRIVER_FILES": str(driver.icd),
+            "VK_ICD_FILENAMES": str(driver.icd),  # the same, for loaders before 1.3.207
+            "RADV_FORCE_FAMILY": driver.family,
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        }
+    )

@@ -8,15 +8,20 @@ load 30 MB of libraries.
 
 import ctypes
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kernelc.errors import ToolError
 
 SUPPORTED_WHEELS = ("0.43.1",)
-_STAGE_COMPUTE = 6
-_ACTION_COMPILE = 0
-_SPIRV_VERSION = (1, 6, 0)
+# What decides, besides source and library, which module comes out; fields of the request.
+FLAGS: Mapping[str, tuple[int, ...]] = {
+    "slangStage": (6,),  # compute
+    "action": (0,),  # compile
+    "optimizationLevel": (0,),
+    "debugInfoType": (0,),
+    "spirvVersion": (1, 6, 0),
+}
 _Output = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
 
 
@@ -104,6 +109,7 @@ class SlangLibrary:
         # The callbacks must outlive the call: held in these names.
         on_output, on_message = _Output(_appender(output)), _Output(_appender(messages))
         start = ctypes.addressof(buffer)
+        flags = {name: _Version(*value) if len(value) > 1 else value[0] for name, value in FLAGS.items()}
         request = _Request(
             sizeInBytes=ctypes.sizeof(_Request),
             sourcePath=name.encode(),
@@ -111,10 +117,8 @@ class SlangLibrary:
             inputEnd=start + len(text),
             diagnosticFunc=on_message,
             outputFunc=on_output,
-            slangStage=_STAGE_COMPUTE,
-            action=_ACTION_COMPILE,
-            spirvVersion=_Version(*_SPIRV_VERSION),
             entryPointName=b"main",
+            **flags,
         )
         failed = self._compile(ctypes.byref(request)) != 0
         return b"" if failed else bytes(output), messages.decode("utf-8", "replace")

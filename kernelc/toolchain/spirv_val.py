@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -25,6 +24,7 @@ from kernelc.toolchain.identity import Memo
 from kernelc.toolchain.slang_library import SUPPORTED_WHEELS, SlangLibrary
 
 PROGRAM = "spirv-val"
+PROGRAM_FLAGS = ("--target-env", "vulkan1.3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class InProcess:
 
     @property
     def description(self) -> str:
-        return f"SPIRV-Tools of the slangpy {self.version} wheel, in process"
+        return f"SPIRV-Tools of the {self.version} wheel, in process"
 
     def run(self, spirv: bytes) -> str:
         """What is wrong with the module; empty where it is valid."""
@@ -60,7 +60,7 @@ class Program:
 
     def run(self, spirv: bytes) -> str:
         """What is wrong with the module; empty where it is valid."""
-        command = [str(self.path), "--target-env", "vulkan1.3", "-"]
+        command = [str(self.path), *PROGRAM_FLAGS, "-"]
         done = subprocess.run(command, input=spirv, capture_output=True, check=False)
         said = (done.stdout + done.stderr).decode("utf-8", "replace").strip()
         return "" if done.returncode == 0 else said or f"{PROGRAM} ended with code {done.returncode}"
@@ -74,6 +74,11 @@ def load(choice: Choice) -> Backend:
     if choice.in_process:
         return InProcess(SlangLibrary(choice.path), choice.version)
     return Program(choice.path, choice.version)
+
+
+def flags(choice: Choice) -> object:
+    """What the validator is told, as JSON values."""
+    return [] if choice.in_process else list(PROGRAM_FLAGS)
 
 
 def choose(memo: Memo) -> Choice:
@@ -99,15 +104,8 @@ def choose_program(memo: Memo) -> Choice | None:
     return Choice(PROGRAM, False, path, memo.answer(f"spirv-val-version {memo.sha256(path)}", lambda: _version(path)))
 
 
-@lru_cache(maxsize=1)
-def default_backend() -> Backend:
-    """The chosen validator, loaded once a process. Raises ToolError where there is none."""
-    return load(choose(Memo()))
-
-
-def validate(spirv: bytes, name: str, using: Backend | None = None) -> None:
+def validate(spirv: bytes, name: str, backend: Backend) -> None:
     """Raises CompileError with the validator's message where the module is not valid SPIR-V for Vulkan."""
-    backend = using or default_backend()
     if len(spirv) % 4:
         raise CompileError(name, f"SPIR-V of {len(spirv)} bytes, not a multiple of 4")
     said = backend.run(spirv)

@@ -1,12 +1,15 @@
-"""JSON with one spelling, and reading it without trusting it."""
+"""JSON with one spelling, sealed by a digest, and reading it without trusting it."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import NoReturn, TypeAlias, Union, cast
 
-from kernelrt.errors import ManifestError
-
 Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]  # noqa: UP007
+
+
+class JsonError(ValueError):
+    """Bytes that are no JSON, were altered, or hold something else than expected; each reader has an error of its own."""
 
 
 def canonical(value: object) -> bytes:
@@ -32,16 +35,35 @@ def canonical_lines(fields: Mapping[str, object]) -> bytes:
     return b"{\n" + b",\n".join(lines) + b"\n}\n"
 
 
-def parse(data: bytes, where: str) -> Json:
-    """The JSON value in `data`. ManifestError where there is none."""
+def seal(fields: Mapping[str, object]) -> bytes:
+    """An object with these fields as canonical JSON, with the SHA-256 of all else in `digest`."""
+    body = {key: value for key, value in fields.items() if key != "digest"}
+    digest = hashlib.sha256(canonical(body)).hexdigest()
+    return canonical_lines({**body, "digest": digest})
+
+
+def parse(data: bytes, where: str) -> "Node":
+    """The JSON value in `data`. JsonError where there is none."""
     try:
-        return json.loads(data.decode())
+        return Node(json.loads(data.decode()), where)
     except (ValueError, RecursionError) as e:
-        raise ManifestError(f"{where}: not JSON ({e}); build the bundle again") from None
+        raise JsonError(f"{where}: not JSON ({e})") from None
+
+
+def unseal(data: bytes, where: str) -> "Node":
+    """The object in `data`, `digest` among its members. JsonError where it is not, to the bit, what `seal` writes."""
+    root = parse(data, where)
+    try:
+        intact = seal(root.plain()) == data
+    except (ValueError, RecursionError) as e:  # NaN, or a lone surrogate: JSON to Python, and never written
+        raise JsonError(f"{where}: no sealed JSON ({e})") from None
+    if not intact:
+        raise JsonError(f"{where}: altered since it was written (its digest differs)")
+    return root
 
 
 class Node:
-    """A JSON value and its place; every reading method checks the type and raises ManifestError with the place."""
+    """A JSON value and its place; every reading method checks the type and raises JsonError with the place."""
 
     def __init__(self, value: Json, where: str) -> None:
         self.value = value
@@ -49,7 +71,7 @@ class Node:
 
     def fail(self, expected: str) -> NoReturn:
         found = "nothing" if self.value is None else f"{type(self.value).__name__} {str(self.value)[:40]!r}"
-        raise ManifestError(f"{self.where}: expected {expected}, found {found}")
+        raise JsonError(f"{self.where}: expected {expected}, found {found}")
 
     def members(self, *keys: str) -> "dict[str, Node]":
         """The members of an object; with `keys`, exactly those."""
@@ -58,10 +80,10 @@ class Node:
         if keys:
             for key in keys:
                 if key not in self.value:
-                    raise ManifestError(f"{self.where}: the key {key!r} is missing")
+                    raise JsonError(f"{self.where}: the key {key!r} is missing")
             for key in self.value:
                 if key not in keys:
-                    raise ManifestError(f"{self.where}: unknown key {key!r}")
+                    raise JsonError(f"{self.where}: unknown key {key!r}")
         return {key: Node(value, f"{self.where}.{key}") for key, value in self.value.items()}
 
     def plain(self) -> dict[str, object]:

@@ -39,7 +39,7 @@ _SPEC = KernelSpec(
     grid=(Dim(), Dim(), Dim()),
     work=Work(1, 0, 0, 0),
     constants=(Constant("ROWS", 4), Constant("LANES", 8)),
-    requires=("storage16", "float16", "subgroup"),
+    requires=("storage16", "subgroup"),
 )
 
 
@@ -100,7 +100,7 @@ def test_a_declared_binding_that_the_shader_lacks_is_named() -> None:
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("subgroup", "the shader uses GroupNonUniformArithmetic; its family must require subgroup"),
+        ("subgroup", "the shader uses GroupNonUniform; its family must require subgroup"),
         ("storage16", "the shader uses StorageBuffer16BitAccess; its family must require storage16"),
     ],
 )

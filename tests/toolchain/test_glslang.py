@@ -131,7 +131,7 @@ def test_choice_with_a_filled_memo_needs_no_library(tmp_path: Path, monkeypatch:
     again = Memo(tmp_path / "memo.json")
     assert glslang.choose(again) == first
     assert first.identity(again) == identity
-    assert identity.name == "glslang"
+    assert (identity.name, identity.version) == ("glslang", f"slangpy {slang_library.wheel_version()}")
     assert len(identity.sha256) == 64
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from kernelc.errors import StoreError, ToolError
 from kernelc.toolchain.identity import Memo, identify
-from kernelrt.manifest import seal
+from kernelrt.jsonio import seal
 
 
 def test_identity_follows_the_bytes_and_not_the_place(tmp_path: Path) -> None:

@@ -24,16 +24,18 @@ def spirv() -> bytes:
 @pytest.fixture(scope="module", params=["wheel", "program"])
 def backend(request: pytest.FixtureRequest) -> spirv_val.Backend:
     if request.param == "wheel":
-        return spirv_val.default_backend()
+        return spirv_val.load(spirv_val.choose(Memo()))
     choice = spirv_val.choose_program(Memo())
     assert choice is not None, "spirv-val is not on PATH: install the package spirv-tools"
     return spirv_val.load(choice)
 
 
 def test_the_wheel_is_preferred() -> None:
-    assert isinstance(spirv_val.default_backend(), spirv_val.InProcess)
-    assert spirv_val.default_backend().description.startswith("SPIRV-Tools of the slangpy")
-    assert spirv_val.choose(Memo()).identity(Memo()).name == "spirv-val"
+    choice = spirv_val.choose(Memo())
+    backend = spirv_val.load(choice)
+    assert isinstance(backend, spirv_val.InProcess)
+    assert backend.description.startswith("SPIRV-Tools of the slangpy")
+    assert choice.identity(Memo()).name == "spirv-val"
 
 
 def test_valid_modules_pass(spirv: bytes, backend: spirv_val.Backend) -> None:
@@ -53,8 +55,10 @@ def test_damaged_modules_are_refused_with_the_message(spirv: bytes, backend: spi
         spirv_val.validate(spirv[:7], "double", backend)
 
 
-def test_what_the_validator_says_does_not_reach_the_terminal(spirv: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_the_validator_says_does_not_reach_the_terminal(
+    spirv: bytes, backend: spirv_val.Backend, capfd: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(CompileError):
-        spirv_val.validate(spirv[:-4], "double")
+        spirv_val.validate(spirv[:-4], "double", backend)
     os.write(2, b"after")
     assert capfd.readouterr() == ("", "after")

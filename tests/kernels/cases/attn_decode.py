@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernelc.kernel import Layout
 from kernelc.kernels import attn_decode
 from kernelc.quant import QUANTS, padded
 from kernelc.target import TargetSpec
@@ -71,7 +72,7 @@ def case(
     capacity: int,
     positions: tuple[int, ...],
     cut: Cut,
-    out: str,
+    out: Layout,
     quant: str,
     bucket: int,
     lanes: int = 8,
@@ -134,7 +135,7 @@ def case(
     )  # fmt: skip
 
 
-def _results(rows: Array, out: str) -> dict[str, Array]:
+def _results(rows: Array, out: Layout) -> dict[str, Array]:
     if out == "lanes_q8":
         return {"values": rows, "sums": np.where(np.isnan(rows[:, ::32]), np.nan, 0.0)}
     return {{"rows_f16": "out_halves", "lanes_f32": "out_lanes"}[out]: rows}

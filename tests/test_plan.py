@@ -1,0 +1,93 @@
+"""The plan: what every bundle must have so that its kernels can follow one another."""
+
+from dataclasses import replace
+
+import pytest
+
+from kernelc.buckets import Buckets
+from kernelc.errors import InputError
+from kernelc.kernel import KernelSpec
+from kernelc.model import ModelSpec
+from kernelc.plan import plan
+from kernelc.target import TargetSpec
+
+MODELS = ("gemma27b", "gemma12b", "gemma4b", "gemma1b", "tiny", "tiny-odd")
+TARGETS = ("phoenix", "hawkpoint", "h200", "host")
+# What no kernel writes: the residual stream begins with the embedding.
+GIVEN = {"stretch"}
+
+
+def specs(model: str, target: str, quant: str = "q4_0", **buckets: tuple[int, ...]) -> tuple[KernelSpec, ...]:
+    return plan(ModelSpec.load(model), TargetSpec.load(target), Buckets(quant=quant, **buckets))
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("quant", ["q4_0", "q8_0", "f16"])
+def test_what_a_kernel_reads_another_writes(model: str, target: str, quant: str) -> None:
+    found = specs(model, target, quant)
+    tags = [dict(spec.tags) for spec in found]
+    written = {tag["writes"] for tag in tags if "writes" in tag}
+    assert {tag["reads"] for tag in tags if "reads" in tag} <= written | GIVEN
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_family_and_tags_name_a_kernel(model: str, target: str) -> None:
+    keys = [(spec.family, spec.tags) for spec in specs(model, target)]
+    partials = [
+        key for key in keys if key[0] == "argmax" and ("reads", "partials") in key[1]
+    ]  # one a head's part count
+    rest = [key for key in keys if key not in partials]
+    assert len(set(rest)) == len(rest)
+
+
+@pytest.mark.parametrize("batch", [(1,), (3,), (9,), (1, 5, 8, 31, 32)])
+def test_each_batch_has_its_products(batch: tuple[int, ...]) -> None:
+    found = specs("gemma27b", "phoenix", batch=batch)
+    for family in ("qkv", "o_proj", "ffn_gate_up", "ffn_down", "head"):
+        rows = {dict(s.tags)["rows"] for s in found if s.family == family and ("phase", "decode") in s.tags}
+        assert rows == set(batch)
+
+
+def test_the_order_is_stable_and_names_are_unique() -> None:
+    first, second = specs("gemma27b", "phoenix"), specs("gemma27b", "phoenix")
+    assert first == second
+    assert len({spec.name for spec in first}) == len(first)
+
+
+def test_a_local_layer_needs_no_more_than_its_window() -> None:
+    capacities = {
+        dict(s.tags)["capacity"] for s in specs("gemma27b", "phoenix", seq=(512, 4096)) if s.family == "attn_decode"
+    }
+    assert capacities == {512, 1024, 4096}
+
+
+def test_more_positions_than_the_model_knows() -> None:
+    with pytest.raises(InputError, match=r"--seq: 65536 .* 32768 positions of gemma1b"):
+        specs("gemma1b", "host", seq=(512, 65536))
+
+
+def test_a_target_without_a_needed_feature() -> None:
+    host = TargetSpec.load("host")
+    bare = replace(host, features=host.features - {"subgroup"})
+    with pytest.raises(InputError, match=r"target host: .* needs subgroup"):
+        plan(ModelSpec.load("tiny"), bare, Buckets())
+
+
+def test_a_target_of_small_workgroups() -> None:
+    small = replace(TargetSpec.load("host"), max_workgroup=32)
+    with pytest.raises(InputError, match=r"above max_workgroup 32"):
+        plan(ModelSpec.load("tiny"), small, Buckets())
+
+
+def test_work_counts_every_weight_once() -> None:
+    """27B in Q4_0, one token: 18 bytes a block of 32 over 27.01 billion parameters, 54 GFLOP."""
+    model = ModelSpec.load("gemma27b")
+    found = {s.name: s.work for s in specs("gemma27b", "phoenix")}
+    layer = [found[f"{family}.b1.q4_0"] for family in ("qkv", "o_proj", "ffn_gate_up", "ffn_down")]
+    head = found["head.b1.q4_0"]
+    flops = model.layers * sum(work.flops for work in layer) + head.flops
+    assert flops == pytest.approx(54.0e9, rel=2e-3)
+    read = model.layers * sum(work.bytes_read for work in layer) + head.bytes_read
+    assert read == pytest.approx(15.2e9, rel=5e-3)
