@@ -7,8 +7,6 @@ JOBS   ?= auto
 
 BIN    := .venv/bin
 READY  := .venv/.ready
-# The store of compiled kernels stays with the checkout; elsewhere kernelc uses the user's cache folder.
-export KERNELC_STORE ?= $(CURDIR)/build/store
 BUNDLE := build/bundles/$(MODEL)-$(TARGET)
 
 .DEFAULT_GOAL := help
@@ -52,7 +50,7 @@ format: $(READY) ## rewrite the sources in the project's format
 bench-build: $(READY) ## time a cold build, a second one and one after touching a template
 	$(BIN)/python benchmarks/build.py
 
-clean: ## remove build/ (store and bundles) and the caches
+clean: ## remove build/ and the tools' caches (kernelc cache gc looks after the store)
 	rm -rf build .pytest_cache .ruff_cache .hypothesis
 
 distclean: clean ## and .venv as well

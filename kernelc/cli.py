@@ -62,7 +62,3 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _fail(message: str, code: Exit) -> None:
     print(f"error: {message}", file=sys.stderr)
     sys.exit(code)
-
-
-if __name__ == "__main__":
-    main()

@@ -19,6 +19,7 @@ from kernelrt.gpu.device import devices
 from kernelrt.gpu.features import DeviceInfo
 
 _XRT = Path("/opt/xilinx/xrt/python")
+_NO_NPU = "kernelc has no kernels for the NPU, builds nothing for it and does not use it; all run on the GPU"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +113,15 @@ def _npu() -> Iterator[Finding]:
     places = [Path(spec.origin) for spec in [importlib.util.find_spec("pyxrt")] if spec and spec.origin]
     places += sorted(_XRT.glob("pyxrt*.so")) if _XRT.is_dir() else []
     if places:
-        yield Finding("XRT (pyxrt)", True, str(places[0]))
+        yield Finding("XRT (pyxrt)", True, str(places[0]), note=_NO_NPU)
     else:
-        yield Finding("XRT (pyxrt)", False, cost="the NPU cannot be used; attention runs on the GPU", install="AMD XRT")
+        yield Finding("XRT (pyxrt)", False, cost=f"nothing yet: {_NO_NPU}", install="AMD XRT")
     program = shutil.which("aiecc") or shutil.which("aiecc.py")
     if program:
-        yield Finding("aiecc (mlir-aie)", True, program, _distribution("mlir_aie"))
+        yield Finding("aiecc (mlir-aie)", True, program, _distribution("mlir_aie"), note=_NO_NPU)
     else:
-        cost = "no NPU binaries (xclbin) can be built"
-        yield Finding("aiecc (mlir-aie)", False, cost=cost, install="the mlir_aie wheel of the mlir-aie project")
+        install = "the mlir_aie wheel of the mlir-aie project"
+        yield Finding("aiecc (mlir-aie)", False, cost=f"nothing yet: {_NO_NPU}", install=install)
 
 
 def _distribution(name: str) -> str:

@@ -1,6 +1,5 @@
 """One kernel at each stage of its way, as text or bytes: for people, not for the build."""
 
-import json
 import shutil
 import subprocess
 from dataclasses import asdict
@@ -29,37 +28,40 @@ def spirv(spec: KernelSpec, tools: Toolset) -> bytes:
     return to_spirv(spec, rendered(spec), tools)
 
 
-def assembly(spec: KernelSpec, tools: Toolset) -> bytes:
+def assembly(spec: KernelSpec, tools: Toolset) -> str:
     """SPIR-V assembly. ToolError where no disassembler is there."""
     module, compiler = spirv(spec, tools), tools.loaded_compiler
     if isinstance(compiler, glslang.InProcess):
         text = compiler.library.disassemble(module)
         if text is not None:
-            return text.encode()
+            return text
     program = shutil.which("spirv-dis")
     if program is None:
         raise ToolError("no SPIR-V disassembler: spirv-dis is not on PATH; install the package spirv-tools")
-    return subprocess.run([program, "--no-color", "-"], input=module, stdout=subprocess.PIPE, check=True).stdout
+    done = subprocess.run([program, "--no-color", "-"], input=module, stdout=subprocess.PIPE, check=True)
+    return done.stdout.decode()
 
 
-def machine_code(spec: KernelSpec, tools: Toolset) -> bytes:
+def machine_code(spec: KernelSpec, tools: Toolset) -> str:
     """The target's machine code with the compiler's figures on top. ToolError where there is no offline compiler."""
     isa = to_isa(spec, spirv(spec, tools), tools)
     figures = [f"; {name}: {value}" for name, value in asdict(isa.stats).items() if value is not None]
-    return ("\n".join(figures) + "\n\n" + isa.assembly.rstrip() + "\n").encode()
+    return "\n".join(figures) + "\n\n" + isa.assembly.rstrip() + "\n"
 
 
-def abi_json(spec: KernelSpec) -> str:
-    """Bindings, constants and grid as JSON."""
-    fields = {"name": spec.name, "family": spec.family, "workgroup": spec.workgroup, "subgroup": spec.subgroup}
-    fields |= {
+def abi(spec: KernelSpec) -> dict[str, object]:
+    """Bindings, constants and grid as JSON values."""
+    return {
+        "name": spec.name,
+        "family": spec.family,
+        "workgroup": spec.workgroup,
+        "subgroup": spec.subgroup,
         "bindings": [{"binding": i, **asdict(b)} for i, b in enumerate(spec.bindings)],
         "constants": [{"id": i, **asdict(c)} for i, c in enumerate(spec.constants, 1)],
         "grid": [asdict(dim) for dim in spec.grid],
         "requires": sorted(spec.requires),
         "tags": dict(spec.tags),
     }
-    return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
 
 
 def abi_text(spec: KernelSpec) -> str:

@@ -166,6 +166,24 @@ def test_a_damaged_entry_is_named_set_aside_and_built_again(tmp_path: Path) -> N
     assert "damaged" in report.notes[0]
     assert Store(store).stats().quarantined == 1
     assert tree(out) == before
+    sealed = next(store.glob("entries/*/*/entry.json"))
+    sealed.write_bytes(b"[]")
+    assert run(kernels, store, out).compiled == 1
+    assert tree(out) == before
+
+
+def test_an_entry_that_no_build_writes_is_one_clear_error(tmp_path: Path) -> None:
+    run(plan(1), tmp_path / "store")
+    (key,) = Store(tmp_path / "store").keys()
+    (folder,) = (tmp_path / "store" / "entries").glob(f"*/{key}")
+    files = Store(tmp_path / "store").get(key)
+    assert files is not None
+    for wrong in ({**files, "meta.json": b"{}"}, {**files, "meta.json": b"["}, {"meta.json": files["meta.json"]}):
+        shutil.rmtree(folder)
+        Store(tmp_path / "store").put(key, wrong)  # sealed, so that it passes the store's check
+        with pytest.raises(StoreError, match=r"store entry of add_w64: no build writes this .*cache gc") as caught:
+            run(plan(1), tmp_path / "store", tmp_path / "out")
+        assert "\n" not in str(caught.value)
 
 
 def test_a_damaged_history_is_written_anew(tmp_path: Path) -> None:
@@ -255,6 +273,15 @@ def test_a_build_with_nothing_to_do_loads_no_compiler_and_no_driver(tmp_path: Pa
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=_root())
     assert done.returncode == 0, done.stderr
+
+
+def test_what_the_tools_are_told_is_in_the_key() -> None:
+    (act,), _ = actions_of(request([scale(64)], target="phoenix"))
+    assert "optimizationLevel" in act.parts["flags glslang"]
+    assert "flags spirv-val" in act.parts
+    assert "MESA_SHADER_CACHE_DISABLE" in act.parts["flags radv"]
+    (act,), _ = actions_of(request([scale(64)], target="host"))
+    assert "flags radv" not in act.parts
 
 
 def test_actions_are_in_plan_order() -> None:

@@ -1,5 +1,6 @@
 """The command as a user meets it: verbs, JSON, exit codes, one line for an error."""
 
+import base64
 import contextlib
 import json
 import os
@@ -104,6 +105,17 @@ def test_show(tmp_path: Path, place: Path) -> None:
     assert [b["name"] for b in abi["bindings"]] == [b.name for b in entry.bindings]
     text = kernelc("show", KERNEL, "--emit", "abi", *SMALL).stdout
     assert all(b.name in text for b in entry.bindings)
+
+
+def test_show_gives_json_of_every_stage(place: Path) -> None:
+    for emit in ("glsl", "asm"):
+        found = told("show", KERNEL, "--emit", emit, *SMALL)
+        assert (found["name"], found["emit"]) == (KERNEL, emit)
+        assert found["text"] == kernelc("show", KERNEL, "--emit", emit, *SMALL).stdout
+    module = told("show", KERNEL, "--emit", "spirv", *SMALL)["base64"]
+    assert base64.b64decode(module) == load(place / "out").read(load(place / "out").kernel(KERNEL))
+    phoenix = ("--model", "tiny", "--target", "phoenix", "--seq", "512", "--batch", "1")
+    assert "s_endpgm" in told("show", KERNEL, "--emit", "isa", *phoenix)["text"]
 
 
 def test_show_machine_code() -> None:

@@ -2,7 +2,9 @@
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -20,6 +22,19 @@ README = (ROOT / "README.md").read_text()
 def test_every_verb_has_an_example() -> None:
     verbs = set(typer.main.get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]  # a group, as app is
     assert {verb for verb in verbs if f"| `kernelc {verb}" not in README} == set()
+
+
+def test_every_verb_takes_json() -> None:
+    def verbs(name: str, command: Any) -> Iterator[tuple[str, set[str]]]:
+        for sub, inner in getattr(command, "commands", {}).items():
+            yield from verbs(f"{name} {sub}", inner)
+        if not hasattr(command, "commands"):
+            yield name, {option for parameter in command.params for option in parameter.opts}
+
+    found = dict(verbs("kernelc", typer.main.get_command(app)))
+    assert len(found) == 11
+    assert {name for name, options in found.items() if "--json" not in options} == set()
+    assert "Every verb takes `--help`, and `--json`" in README
 
 
 def test_every_exit_code_is_explained() -> None:

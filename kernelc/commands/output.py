@@ -5,8 +5,13 @@ import sys
 
 
 def print_json(value: object) -> None:
-    """One JSON value on stdout, for programs and readable."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    """One JSON value on stdout."""
+    print(as_json(value), end="")
+
+
+def as_json(value: object) -> str:
+    """One JSON value, for programs and readable."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def table(rows: list[tuple[str, ...]], right: tuple[int, ...] = ()) -> str:

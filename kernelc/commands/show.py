@@ -1,5 +1,6 @@
 """`kernelc show`"""
 
+from base64 import b64encode
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -37,30 +38,35 @@ def show(
 
     Compiles afresh, so that a kernel that fails the build can be looked at too.
     """
+    from kernelc import show as stages
     from kernelc.commands.inputs import inputs
-    from kernelc.commands.output import write_bytes
-    from kernelc.show import abi_json, abi_text, rendered
+    from kernelc.commands.output import as_json, write_bytes
+    from kernelc.errors import StoreError
     from kernelc.toolchain.identity import Memo
     from kernelc.toolset import choose
 
     wanted = inputs(model, target, quant, seq, batch)
     spec = wanted.kernel(kernel)
-    data: bytes
+    shown: str | bytes
     if emit is Emit.abi:
-        data = (abi_json(spec) if json else abi_text(spec)).encode()
+        shown = as_json(stages.abi(spec)) if json else stages.abi_text(spec)
     elif emit is Emit.glsl:
-        data = rendered(spec).encode()
+        shown = stages.rendered(spec)
     else:
-        from kernelc import show as stages
-
         stage = {Emit.spirv: stages.spirv, Emit.asm: stages.assembly, Emit.isa: stages.machine_code}[emit]
-        data = stage(spec, choose(wanted.target, Memo()))
+        shown = stage(spec, choose(wanted.target, Memo()))
+    if json and emit is not Emit.abi:
+        shown = as_json({"name": spec.name, "emit": emit.value, **_member(shown)})
+    data = shown.encode() if isinstance(shown, str) else shown
     if output is None:
         write_bytes(data)
         return
-    from kernelc.errors import StoreError
-
     try:
         output.write_bytes(data)
     except OSError as e:
         raise StoreError(f"{output}: cannot be written: {e.strerror}") from e
+
+
+def _member(shown: str | bytes) -> dict[str, str]:
+    """What is shown as a member of a JSON object."""
+    return {"text": shown} if isinstance(shown, str) else {"base64": b64encode(shown).decode()}

@@ -6,6 +6,8 @@ from kernelc.toolchain.reflect import ReflectedBinding, ReflectedConstant, Refle
 from kernelc.toolchain.spirv import SpirvError
 from kernelc.toolchain.spirv_names import CAPABILITIES
 
+# The others of the vocabulary are of pipelines, and leave no trace in a module.
+_SHADER_FEATURES = {feature for _, features in CAPABILITIES.values() for feature in features or ()}
 _ACCESS = {"r": "read-only", "w": "write-only", "rw": "read and written"}
 
 
@@ -26,13 +28,19 @@ def check_abi(spec: KernelSpec, spirv: bytes) -> Reflection:
 
 
 def check_features(spec: KernelSpec, found: Reflection) -> None:
-    """Raises CompileError where the module has a capability that no feature which the spec requires allows."""
+    """Raises CompileError where the module has a capability that no required feature allows, or uses none that a
+    required feature is for: a kernel that asks for more than it uses is not run where it could be.
+    """
+    used: set[str] = set()
     for capability in sorted(found.capabilities):
         name, features = CAPABILITIES.get(capability, (f"SPIR-V capability {capability}", None))
         if features is None:
             raise CompileError(spec.name, f"the shader uses {name}, which no feature of a target allows")
         if features and not set(features) & set(spec.requires):
             raise CompileError(spec.name, f"the shader uses {name}; its family must require {' or '.join(features)}")
+        used.update(features)
+    for feature in sorted(_SHADER_FEATURES & set(spec.requires) - used):
+        raise CompileError(spec.name, f"its family requires {feature}; the shader uses no capability of it")
 
 
 def check_limits(spec: KernelSpec, found: Reflection, shared_memory: int, max_workgroup: int) -> None:

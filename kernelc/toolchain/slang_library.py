@@ -14,14 +14,15 @@ from pathlib import Path
 from kernelc.errors import ToolError
 
 SUPPORTED_WHEELS = ("0.43.1",)
-# What decides, besides source and library, which module comes out; fields of the request.
-FLAGS: Mapping[str, tuple[int, ...]] = {
-    "slangStage": (6,),  # compute
-    "action": (0,),  # compile
-    "optimizationLevel": (0,),
-    "debugInfoType": (0,),
-    "spirvVersion": (1, 6, 0),
+_SPIRV_VERSION = (1, 6, 0)
+_OPTIONS = {
+    "slangStage": 6,  # compute
+    "action": 0,  # compile
+    "optimizationLevel": 0,
+    "debugInfoType": 0,
 }
+# What decides, besides source and library, which module comes out.
+FLAGS: Mapping[str, object] = {**_OPTIONS, "spirvVersion": _SPIRV_VERSION}
 _Output = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
 
 
@@ -109,7 +110,6 @@ class SlangLibrary:
         # The callbacks must outlive the call: held in these names.
         on_output, on_message = _Output(_appender(output)), _Output(_appender(messages))
         start = ctypes.addressof(buffer)
-        flags = {name: _Version(*value) if len(value) > 1 else value[0] for name, value in FLAGS.items()}
         request = _Request(
             sizeInBytes=ctypes.sizeof(_Request),
             sourcePath=name.encode(),
@@ -118,7 +118,8 @@ class SlangLibrary:
             diagnosticFunc=on_message,
             outputFunc=on_output,
             entryPointName=b"main",
-            **flags,
+            spirvVersion=_Version(*_SPIRV_VERSION),
+            **_OPTIONS,
         )
         failed = self._compile(ctypes.byref(request)) != 0
         return b"" if failed else bytes(output), messages.decode("utf-8", "replace")

@@ -69,7 +69,7 @@ CAPABILITIES: Mapping[int, tuple[str, tuple[str, ...] | None]] = {
     5117: ("BFloat16DotProductKHR", None),
     5118: ("BFloat16CooperativeMatrixKHR", ("coopmat_bf16",)),
     5345: ("VulkanMemoryModel", ("memory_model",)),
-    5346: ("VulkanMemoryModelDeviceScope", None),
+    5346: ("VulkanMemoryModelDeviceScope", ("memory_model",)),
     5347: ("PhysicalStorageBufferAddresses", None),
     6016: ("DotProductInputAll", ("integer_dot",)),
     6017: ("DotProductInput4x8Bit", ("integer_dot",)),

@@ -9,7 +9,7 @@ Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, 
 
 
 class JsonError(ValueError):
-    """Bytes that are no JSON, were altered, or hold something else than expected; each reader has an error of its own."""
+    """Bytes that are no JSON, were altered, or hold something else than expected; readers turn it into their own."""
 
 
 def canonical(value: object) -> bytes:
@@ -53,8 +53,9 @@ def parse(data: bytes, where: str) -> "Node":
 def unseal(data: bytes, where: str) -> "Node":
     """The object in `data`, `digest` among its members. JsonError where it is not, to the bit, what `seal` writes."""
     root = parse(data, where)
+    fields = root.plain()
     try:
-        intact = seal(root.plain()) == data
+        intact = seal(fields) == data
     except (ValueError, RecursionError) as e:  # NaN, or a lone surrogate: JSON to Python, and never written
         raise JsonError(f"{where}: no sealed JSON ({e})") from None
     if not intact:

@@ -110,6 +110,14 @@ def test_a_feature_that_is_used_and_not_required_is_named(missing: str, message:
         check_features(less, check_abi(less, compile(_SHADER, "k")))
 
 
+@pytest.mark.parametrize("more", ["float16", "int8", "storage8", "integer_dot", "coopmat_f16", "memory_model"])
+def test_a_feature_that_is_required_and_not_used_is_named(more: str) -> None:
+    found = check_abi(_SPEC, compile(_SHADER, "k"))
+    with pytest.raises(CompileError, match=f"k: its family requires {more}; the shader uses no capability of it"):
+        check_features(replace(_SPEC, requires=(*_SPEC.requires, more)), found)
+    check_features(replace(_SPEC, requires=(*_SPEC.requires, "subgroup_size_control")), found)
+
+
 def test_either_kind_of_matrix_gives_the_capability() -> None:
     source = """#version 460
 #extension GL_KHR_cooperative_matrix : require

@@ -117,10 +117,6 @@ class Device:
         """Whether `key` is registered."""
         return key in self._closers
 
-    def wait(self) -> None:
-        """Waits until the device is idle."""
-        self.vk.call("vkDeviceWaitIdle", self.handle)
-
     def close(self) -> None:
         """Waits, and destroys everything on the device and the device itself."""
         if NULL_HARDWARE not in self.info.name:  # it has no queue to wait for, and crashes

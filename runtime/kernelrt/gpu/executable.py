@@ -18,7 +18,7 @@ class Executable:
     texts: tuple[tuple[str, str], ...]
 
 
-def executables(pipeline: Pipeline, texts: bool = True) -> tuple[Executable, ...]:
+def executables(pipeline: Pipeline) -> tuple[Executable, ...]:
     """The executables of a pipeline created with `capture`. Raises GpuError where the device cannot say."""
     device, vk = pipeline.device, pipeline.device.vk
     if "executable_info" not in device.info.features:
@@ -37,7 +37,7 @@ def executables(pipeline: Pipeline, texts: bool = True) -> tuple[Executable, ...
             vk.string(row.name),
             int(row.subgroupSize),
             _statistics(pipeline, index),
-            _texts(pipeline, index) if texts else (),
+            _texts(pipeline, index),
         )
         for index, row in enumerate(rows)
     )

@@ -41,7 +41,6 @@ class DeviceInfo:
 
     name: str
     driver: str
-    vendor_id: int
     device_type: DeviceType
     api: tuple[int, int, int]
     subgroup: int
@@ -60,7 +59,7 @@ class DeviceInfo:
 class FeatureChain:
     """The chain of feature structs, for asking a device and for enabling the same on it."""
 
-    def __init__(self, vk: Vk, arena: Arena, extensions: frozenset[str]) -> None:
+    def __init__(self, arena: Arena, extensions: frozenset[str]) -> None:
         self.head = arena.new("VkPhysicalDeviceFeatures2")
         self.v11 = arena.new("VkPhysicalDeviceVulkan11Features")
         self.v12 = arena.new("VkPhysicalDeviceVulkan12Features")
@@ -78,11 +77,9 @@ class FeatureChain:
         arena.chain(self.head, self.v11, self.v12, self.v13, *optional)
 
     def bits(self) -> list[tuple[CData, str]]:
-        """Every feature bit that the project uses, as (struct, field). The unnamed ones come with a named feature:
-        16- and 64-bit integers, and subgroup operations on small types."""
+        """Every feature bit that the project uses, as (struct, field). What is not in the vocabulary, every Vulkan 1.3
+        device has, and it must be asked for all the same."""
         found: list[tuple[CData, str]] = [
-            (self.head.features, "shaderInt16"),
-            (self.head.features, "shaderInt64"),
             (self.v11, "storageBuffer16BitAccess"),
             (self.v12, "shaderFloat16"),
             (self.v12, "shaderInt8"),
@@ -119,9 +116,9 @@ _BFLOAT16_FIELDS = (
 
 def enable(vk: Vk, arena: Arena, physical: CData, info: DeviceInfo) -> FeatureChain:
     """The chain for vkCreateDevice: every bit the project uses and the device has."""
-    offered = FeatureChain(vk, arena, info.extensions)
+    offered = FeatureChain(arena, info.extensions)
     vk.lib.vkGetPhysicalDeviceFeatures2(physical, offered.head)
-    wanted = FeatureChain(vk, arena, info.extensions)
+    wanted = FeatureChain(arena, info.extensions)
     for (source, bit), (target, _) in zip(offered.bits(), wanted.bits(), strict=True):
         setattr(target, bit, getattr(source, bit))
     return wanted
@@ -146,7 +143,7 @@ def query(vk: Vk, instance: CData, physical: CData) -> DeviceInfo:
         properties.properties = basic[0]
     rows = vk.listed("vkEnumerateDeviceExtensionProperties", "VkExtensionProperties", physical, vk.null)
     extensions = frozenset(vk.string(row.extensionName) for row in rows)
-    chain = FeatureChain(vk, arena, extensions)
+    chain = FeatureChain(arena, extensions)
     if modern:
         vk.lib.vkGetPhysicalDeviceFeatures2(physical, chain.head)
     matrices = (
@@ -158,7 +155,6 @@ def query(vk: Vk, instance: CData, physical: CData) -> DeviceInfo:
     return DeviceInfo(
         name=vk.string(properties.properties.deviceName),
         driver=f"{vk.string(driver.driverName)} {vk.string(driver.driverInfo)}".strip(),
-        vendor_id=int(properties.properties.vendorID),
         device_type=_device_type(int(properties.properties.deviceType)),
         api=api,
         subgroup=size,

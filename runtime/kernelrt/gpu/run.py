@@ -95,16 +95,6 @@ def run(
         recording.run()
 
 
-def run_timed(
-    device: Device, pipeline: Pipeline, buffers: Sequence[Buffer], grid: tuple[int, int, int], repeats: int = 1
-) -> float:
-    """As `run`; nanoseconds a dispatch, its barrier included, by the device's own clock."""
-    with Recording(device, [Dispatch(pipeline, tuple(buffers), grid)] * repeats, timed=True) as recording:
-        passed = recording.run()
-    assert passed is not None  # it was timed
-    return passed / repeats
-
-
 def _check(device: Device, dispatch: Dispatch) -> None:
     name, info = dispatch.pipeline.name, device.info
     for resource in (dispatch.pipeline, *dispatch.buffers):
