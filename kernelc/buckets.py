@@ -1,9 +1,13 @@
 """The sizes that a bundle is specialised for: KV cache capacities, decode batches, and one weight format."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from kernelc.errors import InputError
 from kernelc.quant import QUANTS
+
+MAX_BATCH = 32  # sequences in the run-time scalars' buffer (templates/glsl/lib/header.glsl)
+_MOST = {"--seq": 131072, "--batch": MAX_BATCH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +23,13 @@ class Buckets:
     def __post_init__(self) -> None:
         if self.quant not in QUANTS:
             raise InputError(f"--quant: unknown weight format '{self.quant}' (known: {', '.join(QUANTS)})")
-        _check("--seq", self.seq, 131072)
-        _check("--batch", self.batch, MAX_BATCH)
+        check_sizes("--seq", self.seq)
+        check_sizes("--batch", self.batch)
 
 
-MAX_BATCH = 32  # sequences in the run-time scalars' buffer (templates/glsl/lib/header.glsl)
-
-
-def _check(option: str, sizes: tuple[int, ...], most: int) -> None:
+def check_sizes(option: Literal["--seq", "--batch"], sizes: tuple[int, ...]) -> None:
+    """Raises InputError for sizes that no bucket can have."""
+    most = _MOST[option]
     if not sizes:
         raise InputError(f"{option}: needs at least one size")
     for size in sizes:

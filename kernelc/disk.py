@@ -17,4 +17,4 @@ def advice(e: OSError) -> str:
         return f"permission denied{where}; give a place of your own with --store"
     if e.errno in (errno.ENOTDIR, errno.EEXIST):
         return f"a file is where a folder should be{where}; move it, or give another place with --store"
-    return f"{e.strerror}{where}; give another place with --store"
+    return f"{e.strerror or e}{where}; give another place with --store"

@@ -11,10 +11,11 @@ from kernelc.errors import ToolError
 from kernelc.toolchain import glslang, spirv_val
 from kernelc.toolchain.choice import Choice
 from kernelc.toolchain.identity import Memo
-from kernelc.toolchain.radv import FAMILIES, Radv
+from kernelc.toolchain.radv import FAMILIES, Radv, WorkerError
 from kernelc.toolchain.radv import choose as choose_radv
 from kernelc.toolchain.slang_library import SUPPORTED_WHEELS
 from kernelrt.errors import KernelrtError
+from kernelrt.gpu.api import Vk
 from kernelrt.gpu.device import devices
 from kernelrt.gpu.features import DeviceInfo
 
@@ -78,8 +79,9 @@ def _radv(memo: Memo) -> Iterator[Finding]:
             driver = choose_radv(memo, gpu)
             with Radv(driver) as radv:
                 features = tuple(str(feature) for feature in radv.about()["features"])
-        except ToolError as error:
-            cost = f"no machine code and no register counts for {gpu}: its bundle says 'not compiled offline'"
+        except (ToolError, WorkerError) as error:
+            lost = f"no machine code and no register counts for {gpu}: its kernels are validated and not compiled"
+            cost = f"{lost}, and the manifest says 'radv:{gpu} was not there at build time'"
             yield Finding(name, False, note=str(error), cost=cost, install="mesa-vulkan-drivers 25 or newer")
             continue
         yield Finding(name, True, str(driver.library), driver.version, features, note="compiles, cannot run")
@@ -87,12 +89,18 @@ def _radv(memo: Memo) -> Iterator[Finding]:
 
 def _vulkan() -> Iterator[Finding]:
     try:
-        found = devices()
+        Vk.load()
     except KernelrtError as error:
         cost = "no kernel can be run here, and RADV's offline compiler does not work"
         yield Finding("Vulkan loader", False, note=str(error), cost=cost, install="libvulkan1 (Fedora: vulkan-loader)")
         return
-    yield Finding("Vulkan loader", True, "libvulkan.so.1", note=f"devices: {len(found)}")
+    found: tuple[DeviceInfo, ...] = ()
+    try:
+        found = devices()
+        note = f"devices: {len(found)}"
+    except KernelrtError as error:
+        note = f"no driver: {error}"
+    yield Finding("Vulkan loader", True, "libvulkan.so.1", note=note)
     software = [info for info in found if info.device_type == "cpu"]
     yield from (_device("lavapipe (CPU)", info) for info in software)
     if not software:

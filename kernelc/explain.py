@@ -1,7 +1,9 @@
 """Why a kernel is compiled again, or is not: the parts of its action key against those of its last build."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from kernelc import history
 from kernelc.action import Action
@@ -22,6 +24,16 @@ class Change:
     now: str
 
 
+# Where the entry of the key is: "gone" where a build put it there and it is there no more.
+State = Literal["stored", "damaged", "gone", "absent"]
+_WORDS: Mapping[State, str] = {
+    "stored": "its entry is in the store: a build takes it",
+    "damaged": "its entry is damaged: a build will compile it",
+    "gone": "its entry is no longer in the store (`kernelc cache gc` removed it, or `verify`): a build will compile it",
+    "absent": "a build will compile it",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """`previous`: the key of the last build, None where there was none. `source`: a diff, if the old one is there."""
@@ -29,10 +41,14 @@ class Explanation:
     kernel: str
     key: str
     previous: str | None
-    stored: bool
+    state: State
     parts: tuple[str, ...]
     changes: tuple[Change, ...]
     source: tuple[str, ...]
+
+    @property
+    def stored(self) -> bool:
+        return self.state == "stored"
 
     def describe(self) -> dict[str, object]:
         """As plain JSON values."""
@@ -41,6 +57,7 @@ class Explanation:
             "key": self.key,
             "previous": self.previous,
             "stored": self.stored,
+            "entry": self.state,
             "unchanged": [part for part in self.parts if part not in {change.part for change in self.changes}],
             "changed": {change.part: {"before": change.before, "now": change.now} for change in self.changes},
             "source": list(self.source),
@@ -59,7 +76,7 @@ class Explanation:
                 f"  now:    {change.now or '(none)'}",
             ]
         lines += [f"  {line}" for line in self.source]
-        lines.append("its entry is in the store: a build takes it" if self.stored else "a build will compile it")
+        lines.append(_WORDS[self.state])
         return "\n".join(lines)
 
 
@@ -84,11 +101,20 @@ def explain(request: Request, store: Store) -> Explanation:
         kernel=act.spec.name,
         key=act.key,
         previous=last.key if last else None,
-        stored=_source(store, act.key) is not None,
+        state=_state(store, act.key, last is not None and last.key == act.key),
         parts=tuple(names),
         changes=tuple(changes),
         source=_diff(store, act, last.key) if last and any(change.part == "source" for change in changes) else (),
     )
+
+
+def _state(store: Store, key: str, built: bool) -> State:
+    try:
+        if store.get(key) is not None:
+            return "stored"
+    except DamagedEntryError:
+        return "damaged"
+    return "gone" if built else "absent"
 
 
 def _diff(store: Store, act: Action, previous: str) -> tuple[str, ...]:
@@ -103,4 +129,10 @@ def _source(store: Store, key: str) -> str | None:
         files = store.get(key)
     except DamagedEntryError:
         return None  # a build compiles it again
-    return None if files is None else files[SOURCE].decode()
+    if files is None:
+        return None
+    try:
+        return files[SOURCE].decode()
+    except (KeyError, UnicodeDecodeError):
+        advice = "empty the store with `kernelc cache gc --days 0` and build again"
+        raise StoreError(f"store entry {key}: no build writes this (no {SOURCE}); {advice}") from None

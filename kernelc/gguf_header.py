@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from kernelc.errors import InputError
-from kernelc.specfile import FieldError, kind_of, number
+from kernelc.specfile import FieldError, kind_of, number, open_file, shown
 
 _VERSIONS = (2, 3)
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -52,7 +52,7 @@ def read(path: Path) -> tuple[dict[str, object], dict[str, str]]:
     vocabulary has it. Raises InputError naming file and field.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             pairs = _Reader(file).pairs()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
@@ -107,7 +107,7 @@ class _Reader:
         if kind == _STRING:
             return [self._string() for _ in range(count)]
         if kind not in _SCALARS:
-            raise _Malformed(f"key {key!r} has the unknown type {kind}")
+            raise _Malformed(f"key {shown(key)} has the unknown type {kind}")
         return self._numbers(_SCALARS[kind], count)
 
     def _value(self, key: str) -> object:
@@ -129,12 +129,13 @@ def _shortest(value: float) -> float:
 def _values(pairs: dict[str, object]) -> dict[str, object]:
     architecture = pairs.get("general.architecture")
     if architecture != "gemma3":
-        raise FieldError("general.architecture", f"{architecture!r} is not supported; expected 'gemma3'")
+        raise FieldError("general.architecture", f"{shown(architecture)} is not supported; expected 'gemma3'")
     if pairs.get("gemma3.final_logit_softcapping"):
         raise FieldError("gemma3.final_logit_softcapping", "is not supported; Gemma 3 has none")
     key_length = pairs.get("gemma3.attention.key_length")
     if (value_length := pairs.get("gemma3.attention.value_length", key_length)) != key_length:
-        raise FieldError("gemma3.attention.value_length", f"{value_length} is not the key_length, {key_length}")
+        problem = f"{shown(value_length)} is not the key_length, {shown(key_length)}"
+        raise FieldError("gemma3.attention.value_length", problem)
 
     def get(name: str) -> object:
         if (value := pairs.get(f"gemma3.{name}", _DEFAULTS.get(name))) is None:
@@ -170,7 +171,7 @@ def _scale(pairs: dict[str, object]) -> float:
     if kind == "none":
         return 1.0
     if kind != "linear":
-        raise FieldError("gemma3.rope.scaling.type", f"{kind!r} is not supported; one of: none, linear")
+        raise FieldError("gemma3.rope.scaling.type", f"{shown(kind)} is not supported; one of: none, linear")
     return number("gemma3.rope.scaling.factor", pairs.get("gemma3.rope.scaling.factor"))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from kernelc.errors import InputError
-from kernelc.specfile import FieldError, kind_of, number, read_bytes
+from kernelc.specfile import FieldError, kind_of, number, read_bytes, shown
 
 # Our field -> theirs, for the fields that are one to one.
 _FIELDS = {
@@ -65,7 +65,7 @@ def read(path: Path) -> tuple[dict[str, object], dict[str, str]]:
     Raises InputError naming file and field.
     """
     try:
-        top = _table("the file", json.loads(read_bytes(path).decode("utf-8")))
+        top = _table("the file", json.loads(read_bytes(path).decode("utf-8"), parse_int=_whole))
         config = _text_config(top)
         return _values(config, top), {**_FIELDS, **_ALSO}
     except FieldError as error:
@@ -78,6 +78,11 @@ def read(path: Path) -> tuple[dict[str, object], dict[str, str]]:
         raise InputError(f"{path}: not valid JSON: nested too deeply") from None
 
 
+def _whole(digits: str) -> int | float:
+    """An integer; one of more digits than a float's range is infinite, which every field refuses under its name."""
+    return int(digits) if len(digits) <= 400 else float(digits)
+
+
 def _table(field: str, value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise FieldError(field, f"expected an object, found {kind_of(value)}")
@@ -87,7 +92,8 @@ def _table(field: str, value: object) -> dict[str, object]:
 def _text_config(top: dict[str, object]) -> dict[str, object]:
     architecture = top.get("model_type", top.get("architectures"))
     if architecture not in _ARCHITECTURES:
-        raise FieldError("model_type", f"{architecture!r} is not supported; expected {' or '.join(_ARCHITECTURES)}")
+        known = " or ".join(_ARCHITECTURES)
+        raise FieldError("model_type", f"{shown(architecture)} is not supported; expected {known}")
     return _table("text_config", top["text_config"]) if "text_config" in top else top
 
 
@@ -100,11 +106,11 @@ def _values(config: dict[str, object], top: dict[str, object]) -> dict[str, obje
     for name, only in _REFUSED.items():
         # transformers writes null, or nothing, for a switch that is off
         if (found := config.get(name, top.get(name))) not in (only, None):
-            raise FieldError(name, f"{found!r} is not supported; Gemma 3 text models have {only!r}")
+            raise FieldError(name, f"{shown(found)} is not supported; Gemma 3 text models have {only!r}")
     values = {ours: get(theirs) for ours, theirs in _FIELDS.items()}
     activation = get("hidden_activation")
     if not isinstance(activation, str) or activation not in _ACTIVATIONS:
-        raise FieldError("hidden_activation", f"unknown value {activation!r}; one of: {', '.join(_ACTIVATIONS)}")
+        raise FieldError("hidden_activation", f"unknown value {shown(activation)}; one of: {', '.join(_ACTIVATIONS)}")
     # A multimodal file gives the ids that end a turn at its top level, not in text_config.
     eos = top["eos_token_id"] if "eos_token_id" in top else get("eos_token_id")
     values |= {"activation": _ACTIVATIONS[activation], "eos_ids": cast(object, eos) if isinstance(eos, list) else [eos]}
@@ -122,10 +128,10 @@ def _period(config: dict[str, object], layers: object, pattern: object) -> objec
         raise FieldError("layer_types", f"expected a list, found {kind_of(kinds)}")
     kinds = cast(list[object], kinds)
     if len(kinds) != layers:
-        raise FieldError("layer_types", f"has {len(kinds)} entries for {layers} layers (num_hidden_layers)")
+        raise FieldError("layer_types", f"has {len(kinds)} entries for {shown(layers)} layers (num_hidden_layers)")
     for i, kind in enumerate(kinds):
         if kind not in (_LOCAL, _GLOBAL):
-            raise FieldError(f"layer_types[{i}]", f"unknown value {kind!r}; one of: {_LOCAL}, {_GLOBAL}")
+            raise FieldError(f"layer_types[{i}]", f"unknown value {shown(kind)}; one of: {_LOCAL}, {_GLOBAL}")
     if _GLOBAL not in kinds:  # fewer layers than a period: the number says which, if it can be true
         return pattern if isinstance(pattern, int) and pattern > len(kinds) else len(kinds) + 1
     period = kinds.index(_GLOBAL) + 1
@@ -164,5 +170,5 @@ def _linear_factor(field: str, value: object) -> float:
     if kind == "default":
         return 1.0
     if kind != "linear":
-        raise FieldError(f"{field}.rope_type", f"{kind!r} is not supported; one of: default, linear")
+        raise FieldError(f"{field}.rope_type", f"{shown(kind)} is not supported; one of: default, linear")
     return number(f"{field}.factor", table.get("factor"))

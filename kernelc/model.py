@@ -8,15 +8,26 @@ from typing import Literal, cast
 
 from kernelc import gguf_header, hf_config
 from kernelc.errors import InputError
-from kernelc.specfile import FieldError, builtin, check_keys, integer, number, read_toml, text
+from kernelc.specfile import FieldError, builtin, check_keys, integer, is_folder, name, number, read_toml, shown, text
 
 LayerKind = Literal["local", "global"]
 ACTIVATIONS = ("gelu_tanh", "silu")
 MAX_HEAD_DIM = 256
+MAX_VOCAB = 1 << 22  # an id has 22 bits in templates/glsl/lib/select.glsl
 VECTOR = 8  # kernels move eight 16-bit values at a time
 _FOLDER = Path(__file__).resolve().parent / "models"
 _SUFFIXES = (".toml", ".json", ".gguf")
-_DIMENSIONS = ("layers", "heads", "kv_heads", "vocab", "window", "global_every", "max_positions")
+# The most of each: far above any published model, and low enough that no product of them leaves 64 bits.
+_WIDTHS = {"hidden": 1 << 20, "ffn": 1 << 20}
+_DIMENSIONS = {
+    "layers": 1024,
+    "heads": 1024,
+    "kv_heads": 1024,
+    "vocab": MAX_VOCAB,
+    "window": 1 << 24,
+    "global_every": 1 << 24,
+    "max_positions": 1 << 24,
+}
 _NUMBERS = ("rope_theta_local", "rope_theta_global", "rope_scale_global", "query_scale_dim", "norm_eps")
 
 
@@ -50,12 +61,12 @@ class ModelSpec:
     bos_id: int
 
     def __post_init__(self) -> None:
-        text("name", self.name)
-        for field in ("hidden", "ffn"):
-            integer(field, getattr(self, field), multiple=VECTOR)
+        name("name", self.name)
+        for field, most in _WIDTHS.items():
+            integer(field, getattr(self, field), high=most, multiple=VECTOR)
         integer("head_dim", self.head_dim, high=MAX_HEAD_DIM, multiple=VECTOR)
-        for field in _DIMENSIONS:
-            integer(field, getattr(self, field))
+        for field, most in _DIMENSIONS.items():
+            integer(field, getattr(self, field), high=most)
         for field in _NUMBERS:  # 10000 in a TOML file is as good as 10000.0, and must give the same bundle
             object.__setattr__(self, field, number(field, getattr(self, field)))
         text("activation", self.activation, ACTIVATIONS)
@@ -95,7 +106,7 @@ class ModelSpec:
         Raises InputError: one line that names the file and the field.
         """
         path = builtin("model", _FOLDER, str(name_or_path), _SUFFIXES)
-        if path.is_dir():
+        if is_folder(path):
             path = path / "config.json"
         suffix = path.suffix.lower()
         if suffix == ".toml":
@@ -118,15 +129,16 @@ def _construct(values: Mapping[str, object], source: Mapping[str, str], path: Pa
 
 def _token_ids(field: str, value: object, vocab: int) -> tuple[int, ...]:
     if not isinstance(value, list | tuple) or not value:
-        raise FieldError(field, f"expected a list of token ids, found {value!r}")
+        raise FieldError(field, f"expected a list of token ids, found {shown(cast(object, value))}")
     items = cast(list[object], value)  # each is checked on the next line
     return tuple(sorted({integer(field, item, low=0, high=vocab - 1) for item in items}))
 
 
 def _name_from(path: Path) -> str:
-    """A name for a model that has none: config.json takes its folder's, any other file its own."""
+    """A name for a model that has none, made to fit: config.json takes its folder's, any other file its own."""
     stem = path.resolve().parent.name if path.name == "config.json" else path.stem
-    return re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-.") or "model"
+    stem = re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")[:64]
+    return re.sub(r"(\.kcb|[-._])+$", "", stem) or "model"
 
 
 def _known_name(spec: ModelSpec) -> ModelSpec:

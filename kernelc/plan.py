@@ -40,6 +40,9 @@ def _check(spec: KernelSpec, target: TargetSpec) -> None:
     missing = sorted(set(spec.requires) - target.features)
     if missing:
         raise InputError(f"target {target.name}: {spec.name} needs {', '.join(missing)}, not among its features")
+    if spec.workgroup % (spec.subgroup or 8):
+        sizes = f"a workgroup of {spec.workgroup}, no whole subgroups of {spec.subgroup or 8}"
+        raise InputError(f"target {target.name}: {spec.name} has {sizes}")
     if spec.workgroup > target.max_workgroup:
         most = target.max_workgroup
         raise InputError(

@@ -1,5 +1,6 @@
 """The store of compiled kernels: an entry is the set of files that one action (kernelc/action.py) gave, under its key.
 
+    <root>/kernelc-store               marks the folder as a store (kernelc/folder.py)
     <root>/entries/<3 digits>/<key>/   the files, and entry.json about them (kernelc/entry.py)
     <root>/history/                    the key parts of the last build of each kernel (kernelc/history.py)
     <root>/tools/                      the tools' hashes (kernelc/toolchain/identity.py)
@@ -17,13 +18,14 @@ import shutil
 import time
 import uuid
 from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from kernelc.disk import advice
 from kernelc.entry import ENTRY, DamagedEntryError, check, describe
 from kernelc.errors import StoreError
+from kernelc.folder import ASIDE, KEY, PREFIX, REPLACING, TEMPORARY, default_root, is_store, make_store, own, strays
 from kernelrt.atomic import locked, sync_dir, write_tree
 
 _PREFIX = 3  # digits of the key in the folder that is locked: 4096 stripes
@@ -32,34 +34,43 @@ _DAY = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Entries and their bytes; folders in quarantine; folders in tmp/ (of running builds or of dead ones)."""
+    """Entries and their bytes; folders in quarantine; folders in tmp/ (of running builds or of dead ones); `strays`:
+    what is among the entries, in quarantine or in tmp/ and not of kernelc."""
 
     entries: int
     bytes: int
     quarantined: int
     temporary: int
+    strays: tuple[str, ...]
 
 
 class BusyError(StoreError):
     """Another process holds a lock that was not to be waited for."""
 
 
-def default_root() -> Path:
-    """$KERNELC_STORE, else kernelc in $XDG_CACHE_HOME, else ~/.cache/kernelc."""
-    if named := os.environ.get("KERNELC_STORE"):
-        return Path(named)
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return Path(cache) / "kernelc" if cache else Path.home() / ".cache" / "kernelc"
+def existing(root: Path | None) -> "Store":
+    """The store at `root`, or the default one, for what makes none where there is none. StoreError."""
+    return Store(root or default_root(), create=False)
 
 
 class Store:
-    """A store on disk. Everything that the disk refuses is a StoreError with one line."""
+    """A store on disk. Everything that the disk refuses is a StoreError with one line.
 
-    def __init__(self, root: Path) -> None:
+    Where none is at `root` it is made; with `create=False` it is left so, and is an empty store. A folder that has
+    files and is no store is refused.
+    """
+
+    def __init__(self, root: Path, create: bool = True) -> None:
         self.root = root
         self._entries, self._tmp, self._quarantine = root / "entries", root / "tmp", root / "quarantine"
         with self.guarded():
-            for folder in (root, self._entries, self._tmp, self._quarantine, self.history, self.tools):
+            self.exists = is_store(root)
+            if not self.exists and not create:
+                return
+            if not self.exists:
+                make_store(root)
+                self.exists = True
+            for folder in (self._entries, self._tmp, self._quarantine, self.history, self.tools):
                 if not folder.is_dir():
                     folder.mkdir(parents=True, exist_ok=True)
 
@@ -97,19 +108,24 @@ class Store:
             yield
 
     @contextmanager
+    def _root_held(self, shared: bool, wait: bool = True) -> Generator[None]:
+        with self._held(self.root, shared, wait) if self.exists else nullcontext():
+            yield
+
+    @contextmanager
     def in_use(self) -> Generator[None]:
         """Held by a build, with others. When it is the only one, it first removes what dead builds left in tmp/."""
         if self.writable:
             # Another build may be at work: what is in tmp/ may be its own.
             with suppress(BusyError), self.alone(), self.guarded():
                 self._sweep()
-        with self._held(self.root, shared=True):
+        with self._root_held(shared=True):
             yield
 
     @contextmanager
     def alone(self) -> Generator[None]:
         """Held by `gc`. BusyError while a build uses the store."""
-        with self._held(self.root, wait=False):
+        with self._root_held(shared=False, wait=False):
             yield
 
     @contextmanager
@@ -162,14 +178,21 @@ class Store:
 
     def keys(self) -> list[str]:
         """Every key, sorted."""
+        if not self.exists:
+            return []
         with self.guarded():
-            return sorted(p.name for prefix in self._entries.iterdir() for p in prefix.iterdir())
+            return [p.name for prefix in self._prefixes() for p in own(prefix, KEY) if p.is_dir()]
 
     def stats(self) -> Stats:
+        if not self.exists:
+            return Stats(0, 0, 0, 0, ())
         keys = self.keys()
         with self.guarded():
             size = sum(p.stat().st_size for key in keys for p in self._path(key).iterdir())
-            return Stats(len(keys), size, len(os.listdir(self._quarantine)), len(os.listdir(self._tmp)))
+            among = [(self._entries, PREFIX), *((prefix, KEY) for prefix in self._prefixes())]
+            others = strays([*among, (self._quarantine, ASIDE), (self._tmp, TEMPORARY)])
+            quarantined, temporary = own(self._quarantine, ASIDE), own(self._tmp, TEMPORARY)
+            return Stats(len(keys), size, len(quarantined), len(temporary), tuple(map(str, others)))
 
     def verify(self) -> tuple[int, dict[str, str]]:
         """Checks every entry: (how many there were, key -> reason of those that failed and are now in quarantine)."""
@@ -185,11 +208,13 @@ class Store:
 
     def gc(self, days: float) -> tuple[int, int]:
         """Removes temporary folders, the quarantine, and entries not used for `days`: (entries, bytes) removed."""
+        if not self.exists:
+            return 0, 0
         before = self.stats()
         with self.alone(), self.guarded():
             self._sweep()
-            for aside in self._quarantine.iterdir():
-                shutil.rmtree(aside)
+            for aside in own(self._quarantine, ASIDE):
+                _remove(aside)
             for key in self.keys():
                 folder = self._path(key)
                 if time.time() - folder.stat().st_mtime >= days * _DAY:
@@ -202,11 +227,14 @@ class Store:
     def _path(self, key: str) -> Path:
         return self._entries / key[:_PREFIX] / key
 
+    def _prefixes(self) -> list[Path]:
+        return [path for path in own(self._entries, PREFIX) if path.is_dir()]
+
     def _sweep(self) -> None:
-        for left in self._tmp.iterdir():
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        for left in own(self._tmp, TEMPORARY):
+            _remove(left)
         for folder in (self.history, self.tools):
-            for left in folder.glob(".*"):  # a file that was being replaced (kernelrt/atomic.py)
+            for left in own(folder, REPLACING):
                 left.unlink()
 
     def _touch(self, folder: Path) -> None:
@@ -214,3 +242,7 @@ class Store:
         with self.guarded():
             if time.time() - folder.stat().st_mtime > _DAY:
                 os.utime(folder)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

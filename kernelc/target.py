@@ -3,10 +3,25 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 from kernelc.errors import InputError
-from kernelc.specfile import FieldError, builtin, check_keys, integer, kind_of, number, read_toml, text
+from kernelc.specfile import (
+    FieldError,
+    builtin,
+    check_keys,
+    close,
+    integer,
+    kind_of,
+    name,
+    number,
+    printable,
+    read_toml,
+    shown,
+    text,
+)
+from kernelc.toolchain.radv_families import FAMILIES
 from kernelrt.gpu.features import FEATURES
 
 _FOLDER = Path(__file__).resolve().parent / "targets"
@@ -14,6 +29,29 @@ _SUFFIXES = (".toml",)
 _RATES = ("bandwidth_gbs", "fp32_tflops", "fp16_tflops", "int8_tops")
 _SUBGROUPS = frozenset({0, 4, 8, 16, 32, 64, 128})
 MAX_RANGE = 2**32 - 1  # maxStorageBufferRange is 32 bits wide
+
+_WORKGROUP = (1024, 8)  # eight lanes share a block in several kernels
+_PRODUCTS = ("qkv", "o_proj", "ffn_gate_up", "ffn_down", "head")
+
+
+def _tune_keys() -> dict[str, tuple[int, int]]:
+    any_rows, edge = (1 << 22, 1), (512, 16)  # 16: the edge of a cooperative matrix
+    found = {"prefill_rows": (1 << 15, 1), "norm_workgroup": _WORKGROUP, "attn_decode_workgroup": _WORKGROUP}
+    found |= {"attn_split_keys": (1 << 17, 1), "attn_workgroups": (1 << 16, 1), "attn_unroll": (32, 1)}
+    for product in _PRODUCTS:
+        for batch in ("", "_b8"):
+            found[f"{product}_workgroup{batch}"] = _WORKGROUP
+            found[f"{product}_rows{batch}"] = (32, 1)
+            # A gated product leaves as int8, in whole blocks of 32.
+            found[f"{product}_rows_per_workgroup{batch}"] = (1 << 22, 32) if product == "ffn_gate_up" else any_rows
+    for suffix in ("", "_short", "_gated", "_short_gated"):
+        found |= {f"coopmat_{side}{suffix}": edge for side in ("bm", "bn", "m", "n")}
+        found[f"coopmat_bk{suffix}"] = (512, 32)  # whole blocks of weights
+    return found
+
+
+# Every size that the plan reads of a [tune] table, with the most that it may be and what it is a multiple of.
+TUNE_KEYS: Mapping[str, tuple[int, int]] = MappingProxyType(_tune_keys())
 
 
 def _no_tune() -> dict[str, int]:
@@ -30,7 +68,7 @@ class TargetSpec:
     may exceed: GB/s (1e9 bytes), TFLOP/s, int8 TOP/s; 0: none is stated, and no roofline is drawn. `offline_compiler`
     names a compiler that makes the device's machine code without the device ("radv:<family>"); `spill_limit` is the
     most register spills that a build may show there (None: not a criterion). `tune` holds the sizes that the plan
-    chooses by, under names of its own.
+    chooses by (TUNE_KEYS).
     """
 
     name: str
@@ -51,12 +89,12 @@ class TargetSpec:
     tune: Mapping[str, int] = field(default_factory=_no_tune, hash=False)
 
     def __post_init__(self) -> None:
-        text("name", self.name)
+        name("name", self.name)
         text("title", self.title)
         object.__setattr__(self, "features", _features(self.features))
-        for name in ("subgroup", "min_subgroup", "max_subgroup"):
-            if integer(name, getattr(self, name), low=0) not in _SUBGROUPS:
-                raise FieldError(name, f"must be a power of two from 4 to 128, or 0 for any, is {getattr(self, name)}")
+        for key in ("subgroup", "min_subgroup", "max_subgroup"):
+            if integer(key, getattr(self, key), low=0) not in _SUBGROUPS:
+                raise FieldError(key, f"must be a power of two from 4 to 128, or 0 for any, is {getattr(self, key)}")
         if self.min_subgroup > self.max_subgroup:
             raise FieldError("min_subgroup", f"{self.min_subgroup} is above max_subgroup {self.max_subgroup}")
         if self.subgroup and not self.min_subgroup <= self.subgroup <= self.max_subgroup:
@@ -64,17 +102,30 @@ class TargetSpec:
         integer("shared_memory", self.shared_memory)
         integer("max_workgroup", self.max_workgroup)
         integer("max_storage_range", self.max_storage_range, high=MAX_RANGE)
-        for name in _RATES:
-            object.__setattr__(self, name, number(name, getattr(self, name), zero=True))
+        for key in _RATES:
+            object.__setattr__(self, key, number(key, getattr(self, key), zero=True))
         if self.offline_compiler is not None:
             tool, _, family = text("offline_compiler", self.offline_compiler).partition(":")
-            if tool != "radv" or not family:
-                raise FieldError("offline_compiler", f"expected radv:<family>, found {self.offline_compiler!r}")
+            if tool != "radv" or family not in FAMILIES:
+                known = ", ".join(FAMILIES)
+                problem = f"expected radv:<family>, found {shown(self.offline_compiler)}{close(family, FAMILIES)}"
+                raise FieldError("offline_compiler", f"{problem} (families: {known})")
         if self.spill_limit is not None:
             integer("spill_limit", self.spill_limit, low=0)
             if self.offline_compiler is None:
                 raise FieldError("spill_limit", "needs an offline_compiler to count the spills")
-        object.__setattr__(self, "tune", _tune(self.tune))
+        object.__setattr__(self, "tune", self._checked_tune())
+
+    def _checked_tune(self) -> dict[str, int]:
+        table = _table("tune", self.tune)
+        for key in sorted(table):
+            if key not in TUNE_KEYS:
+                raise FieldError(f"tune.{printable(key)}", f"unknown key{close(key, TUNE_KEYS)}")
+            most, multiple = TUNE_KEYS[key]
+            if TUNE_KEYS[key] == _WORKGROUP:  # whole subgroups of what the target has
+                most, multiple = min(most, self.max_workgroup), max(multiple, self.subgroup or 32)
+            integer(f"tune.{key}", table[key], high=most, multiple=multiple)
+        return {key: cast(int, table[key]) for key in sorted(table)}
 
     @property
     def pinned_subgroup(self) -> int:
@@ -101,13 +152,12 @@ class TargetSpec:
 
 def _features(value: object) -> frozenset[str]:
     if not isinstance(value, list | tuple | set | frozenset):
-        raise FieldError("features", f"expected a list of names, found {kind_of(value)} ({value!r})")
+        raise FieldError("features", f"expected a list of names, found {kind_of(value)} ({shown(value)})")
     items = cast(Iterable[object], value)  # each is checked on the next line
     return frozenset(text("features", item, FEATURES) for item in items)
 
 
-def _tune(value: object) -> dict[str, int]:
+def _table(field: str, value: object) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
-        raise FieldError("tune", f"expected a table of integers, found {kind_of(value)} ({value!r})")
-    table = cast(Mapping[str, object], value)  # each is checked on the next line
-    return {name: integer(f"tune.{name}", table[name], low=0) for name in sorted(table)}
+        raise FieldError(field, f"expected a table of integers, found {kind_of(value)} ({shown(value)})")
+    return cast(Mapping[str, object], value)

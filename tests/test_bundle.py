@@ -1,10 +1,10 @@
 """The bundle's format: what is written comes back, and what is there is replaced whole or not at all."""
 
 import os
+import subprocess
+import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,7 +12,8 @@ from kernelrt import atomic
 from kernelrt import errors as e
 from kernelrt.bundle import Bundle, load, write
 from tests.fixtures.builds import tree
-from tests.fixtures.bundles import CODE, entry, sample
+from tests.fixtures.bundles import CODE, entry, rewrite, sample
+from tests.fixtures.cli import ROOT, environment
 
 
 @pytest.fixture
@@ -61,9 +62,43 @@ def test_another_bundle_replaces_it_whole(place: Path) -> None:
 def test_a_damaged_bundle_is_replaced(place: Path) -> None:
     write(place, sample())
     victim = place / "manifest.json" if place.is_dir() else place
-    victim.write_bytes(b"{")
-    assert write(place, sample())
-    assert load(place) == sample()
+    intact = victim.read_bytes()
+    for damaged in (intact[:-1], intact.replace(b'"grid"', b'"gird"'), intact + b"\xff"):
+        assert damaged != intact
+        victim.write_bytes(damaged)
+        with pytest.raises(e.BundleError):
+            load(place)
+        assert write(place, sample())
+        assert load(place) == sample()
+
+
+def test_a_bundle_with_files_missing_or_of_an_older_build_is_replaced(folder: Path) -> None:
+    (folder / "kernels" / "older.spv").write_bytes(CODE)
+    (folder / "kernels" / "a.spv").unlink()
+    assert write(folder, sample())
+    assert load(folder) == sample()
+
+
+def test_a_bundle_of_another_version_is_replaced(folder: Path) -> None:
+    rewrite(folder, lambda fields: fields.update(schema=2, abi=7, more=[1]))
+    with pytest.raises(e.SchemaError):
+        load(folder)
+    assert write(folder, sample())
+    assert load(folder) == sample()
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "bundle").mkdir()
+    assert write(tmp_path / "bundle", sample())
+    assert load(tmp_path / "bundle") == sample()
+
+
+def test_a_link_says_by_its_own_name_which_shape_it_is(tmp_path: Path) -> None:
+    (tmp_path / "x.kcb").symlink_to(tmp_path / "data")
+    assert write(tmp_path / "x.kcb", sample())
+    assert (tmp_path / "data").is_file()
+    assert load(tmp_path / "x.kcb") == sample()
+    assert not write(tmp_path / "x.kcb", sample())
 
 
 def test_it_follows_a_link_to_where_the_bundle_is(tmp_path: Path, folder: Path) -> None:
@@ -72,23 +107,6 @@ def test_it_follows_a_link_to_where_the_bundle_is(tmp_path: Path, folder: Path) 
     write(link, sample("c"))
     assert link.is_symlink()
     assert load(folder) == sample("c")
-
-
-@pytest.mark.parametrize(
-    ("prepare", "name"),
-    [
-        (lambda p: (p / "bundle").mkdir() or (p / "bundle" / "thesis.tex").write_text("years of work"), "bundle"),
-        (lambda p: (p / "bundle").write_text("a file"), "bundle"),
-        (lambda p: (p / "x.kcb").mkdir(), "x.kcb"),
-        (lambda p: (p / "parent").write_text("a file"), "parent/bundle"),
-    ],
-)
-def test_what_is_no_bundle_is_not_replaced(tmp_path: Path, prepare: Callable[[Path], Any], name: str) -> None:
-    prepare(tmp_path)
-    before = tree(tmp_path)
-    with pytest.raises(e.BundleWriteError):
-        write(tmp_path / name, sample())
-    assert tree(tmp_path) == before
 
 
 def test_what_the_loader_would_refuse_is_not_written(tmp_path: Path) -> None:
@@ -110,6 +128,24 @@ def test_a_folder_set_aside_by_a_dead_writer_is_put_back_or_replaced(tmp_path: P
     assert write(folder, sample("c"))
     assert load(folder) == sample("c")
     assert [p.name for p in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_writers_of_one_place_do_not_take_each_other_for_something_foreign(place: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from kernelrt.bundle import check_place, write; from tests.fixtures.bundles import sample\n"
+        "for i in range(60): check_place(Path(sys.argv[1])); write(Path(sys.argv[1]), sample(sys.argv[2], str(i)))\n"
+    )
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, place, name], cwd=ROOT, env=environment(), stderr=subprocess.PIPE
+        )
+        for name in ("a", "b", "c")
+    ]
+    for writer in writers:
+        _, errors = writer.communicate(timeout=120)
+        assert writer.returncode == 0, errors.decode()
+    assert load(place) in [sample(name, "59") for name in ("a", "b", "c")]
 
 
 def test_a_bundle_is_data(folder: Path) -> None:

@@ -124,6 +124,8 @@ def _link_manifest(folder: Path) -> None:
         (lambda f: (f / "kernels/a.spv").unlink(), e.MissingFileError),
         (lambda f: (f / "kernels/c.spv").write_bytes(CODE), e.ExtraFileError),
         (lambda f: (f / ".hidden").write_bytes(b""), e.ExtraFileError),
+        (lambda f: (f / "empty").mkdir(), e.ExtraFileError),
+        (lambda f: (f / "kernels" / "empty").mkdir(), e.ExtraFileError),
         (lambda f: os.mkfifo(f / "kernels/pipe"), e.ExtraFileError),
         (_link, e.OutsidePathError),
         (_link_folder, e.OutsidePathError),

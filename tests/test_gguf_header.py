@@ -135,6 +135,17 @@ def test_a_gguf_with_impossible_heads_names_its_own_key(tmp_path: Path) -> None:
     one_line(error, f"{path}: gemma3.attention.head_count_kv: 4 query heads are not divisible by 3 kv heads")
 
 
+def test_a_gguf_of_too_many_layers_names_its_own_key(tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "m.gguf", dataclasses.replace(small(), layers=1024))
+    key = b"gemma3.block_count" + struct.pack("<I", 4)
+    content = path.read_bytes()
+    assert content.count(key + struct.pack("<I", 1024)) == 1
+    path.write_bytes(content.replace(key + struct.pack("<I", 1024), key + struct.pack("<I", 1025)))
+    with pytest.raises(InputError) as error:
+        ModelSpec.load(path)
+    one_line(error, f"{path}: gemma3.block_count: must be at most 1024, is 1025")
+
+
 def test_unknown_rope_scaling_in_a_gguf_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=re.escape("gemma3.rope.scaling.type: 'yarn' is not supported")):
         ModelSpec.load(write_gguf(tmp_path / "m.gguf", small(), scaling="yarn"))

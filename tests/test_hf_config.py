@@ -118,6 +118,26 @@ def test_a_model_of_another_shape_is_named_after_its_folder(tmp_path: Path) -> N
     assert ModelSpec.load(write_json(folder, PUBLISHED_1B | {"num_hidden_layers": 25}, "small.json")).name == "small"
 
 
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("_x", "x"), ("a" * 100, "a" * 64), ("x.kcb", "x"), ("x.kcb.kcb-", "x"), ("\u6a21", "model"), ("a\nb", "a-b")],
+)
+def test_a_name_from_a_folder_is_made_to_fit(tmp_path: Path, folder: str, name: str) -> None:
+    (tmp_path / folder).mkdir()
+    path = write_json(tmp_path / folder, PUBLISHED_1B | {"num_hidden_layers": 25})
+    assert ModelSpec.load(path).name == name
+
+
+@pytest.mark.parametrize("field", ["num_hidden_layers", "rms_norm_eps"])
+def test_an_integer_of_5000_digits_is_refused_by_field(tmp_path: Path, field: str) -> None:
+    text = json.dumps(PUBLISHED_1B | {field: 0}).replace(f'"{field}": 0', f'"{field}": {"9" * 5000}')
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    with pytest.raises(InputError) as error:
+        ModelSpec.load(path)
+    one_line(error, f"{path}: {field}: ", "inf")
+
+
 def test_layer_types_go_before_the_pattern_and_give_the_period(tmp_path: Path) -> None:
     kinds = (["sliding_attention"] * 3 + ["full_attention"]) * 2
     config = PUBLISHED_1B | {"num_hidden_layers": 8, "layer_types": kinds}
@@ -178,6 +198,11 @@ def changed_kinds() -> list[str]:
         ({"use_bidirectional_attention": True}, "use_bidirectional_attention", "not supported"),
         ({"tie_word_embeddings": False}, "tie_word_embeddings", "not supported"),
         ({"text_config": []}, "text_config", "expected an object"),
+        ({"rms_norm_eps": 10**399}, "rms_norm_eps", "finite"),
+        ({"rope_theta": 10**350}, "rope_theta", "finite"),
+        ({"vocab_size": 4194305}, "vocab_size", "at most 4194304"),
+        ({"num_hidden_layers": 1025}, "num_hidden_layers", "at most 1024"),
+        ({"rope_scaling": {"rope_type": "x" * 10_000}}, "rope_scaling.rope_type", "is not supported"),
     ],
 )
 def test_a_wrong_config_is_refused_by_file_and_field(

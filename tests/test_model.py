@@ -1,8 +1,11 @@
 """ModelSpec: the built-in shapes, TOML files, names, and what is said of a wrong one."""
 
+import contextlib
 import dataclasses
 import json
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,23 @@ def tiny_toml(folder: Path, old: str, new: str) -> Path:
         ("eos_ids = [1, 106]\n", "eos_ids = [1, 512]\n", "eos_ids", "at most 511"),
         ("eos_ids = [1, 106]\n", "eos_ids = 1\n", "eos_ids", "a list of token ids"),
         ('name = "tiny"\n', 'name = ""\n', "name", "empty"),
+        ('name = "tiny"\n', 'name = "../tiny"\n', "name", "begin with a letter or digit"),
+        ('name = "tiny"\n', 'name = "a/b"\n', "name", "1 to 64 of"),
+        ('name = "tiny"\n', 'name = "a\\u0000b"\n', "name", r"is 'a\x00b'"),
+        ('name = "tiny"\n', 'name = "tiny\\n"\n', "name", r"is 'tiny\n'"),
+        ('name = "tiny"\n', 'name = "tiny.kcb"\n', "name", "not end in .kcb"),
+        ('name = "tiny"\n', f'name = "{"a" * 65}"\n', "name", "1 to 64 of"),
+        ("vocab = 512\n", "vocab = 4194305\n", "vocab", "at most 4194304"),
+        ("layers = 6\n", "layers = 1025\n", "layers", "at most 1024"),
+        ("heads = 4\n", "heads = 2048\n", "heads", "at most 1024"),
+        ("hidden = 128\n", "hidden = 1048584\n", "hidden", "at most 1048576"),
+        ("ffn = 256\n", "ffn = 1048584\n", "ffn", "at most 1048576"),
+        ("window = 16\n", "window = 16777217\n", "window", "at most 16777216"),
+        ("norm_eps = 1e-6\n", f"norm_eps = 1{'0' * 400}\n", "norm_eps", "finite"),
+        ("layers = 6\n", f"layers = 1{'0' * 5000}\n", "layers", "too many digits (line"),
+        ("layers = 6\n", f"layers = 0x{'f' * 5000}\n", "layers", "at most 1024"),
+        ("norm_eps = 1e-6\n", f"norm_eps = 0x{'f' * 5000}\n", "norm_eps", "finite"),
+        ("layers = 6\n", f"layers{'.a' * 3000} = 1\n", "layers", "expected an integer"),
     ],
 )
 def test_a_wrong_toml_is_refused_by_file_and_field(tmp_path: Path, old: str, new: str, field: str, said: str) -> None:
@@ -132,3 +152,68 @@ def test_a_built_in_name_goes_before_a_file_of_that_name(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     shutil.copy(MODELS / "tiny-odd.toml", tmp_path / "tiny")
     assert ModelSpec.load("tiny").hidden == 128
+
+
+def test_deeply_nested_toml_is_refused(tmp_path: Path) -> None:
+    path = tiny_toml(tmp_path, "hidden = 128", f"hidden = {'[' * 100_000}")
+    with pytest.raises(InputError) as error:
+        ModelSpec.load(path)
+    one_line(error, f"{path}: not valid TOML: nested too deeply")
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 5000])
+def test_a_name_too_long_for_a_file_is_unknown(name: str) -> None:
+    with pytest.raises(InputError) as error:
+        ModelSpec.load(name)
+    one_line(error, "unknown model 'aaa")
+
+
+@pytest.mark.parametrize("name", ["x/" + "a" * 300, "a" * 300 + ".toml", "x/" + "a" * 300 + ".gguf"])
+def test_a_path_too_long_for_a_file_cannot_be_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / "x").mkdir()
+    with pytest.raises(InputError) as error:
+        ModelSpec.load(tmp_path / name)
+    one_line(error, "cannot be read: File name too long")
+
+
+@contextlib.contextmanager
+def ordinary_user() -> Iterator[None]:
+    """Root reads every folder: what an ordinary user is refused is tried as nobody."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize("name", ["", "inner", "mine.toml", "mine.gguf"])
+def test_a_folder_that_may_not_be_searched_is_named(tmp_path: Path, name: str) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    with ordinary_user(), pytest.raises(InputError) as error:
+        ModelSpec.load(closed / name)
+    closed.chmod(0o700)
+    one_line(error, f"{closed}", "cannot be read: Permission denied")
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".json", ".gguf"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, suffix: str) -> None:
+    endless, fifo = tmp_path / f"zero{suffix}", tmp_path / f"fifo{suffix}"
+    endless.symlink_to("/dev/zero")
+    os.mkfifo(fifo)
+    for path in (endless, fifo):
+        with pytest.raises(InputError) as error:
+            ModelSpec.load(path)
+        one_line(error, f"{path}: not a regular file")
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".json"])
+def test_a_text_file_has_a_size_limit(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"large{suffix}"
+    with path.open("wb") as file:
+        file.truncate((16 << 20) + 1)
+    with pytest.raises(InputError) as error:
+        ModelSpec.load(path)
+    one_line(error, f"{path}: larger than 16 MiB")

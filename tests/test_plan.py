@@ -1,15 +1,18 @@
 """The plan: what every bundle must have so that its kernels can follow one another."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
 
 from kernelc.buckets import Buckets
+from kernelc.commands.estimate import estimate
+from kernelc.commands.inputs import inputs
 from kernelc.errors import InputError
 from kernelc.kernel import KernelSpec
 from kernelc.model import ModelSpec
 from kernelc.plan import plan
-from kernelc.target import TargetSpec
+from kernelc.target import TUNE_KEYS, TargetSpec
 
 MODELS = ("gemma27b", "gemma12b", "gemma4b", "gemma1b", "tiny", "tiny-odd")
 TARGETS = ("phoenix", "hawkpoint", "h200", "host")
@@ -91,3 +94,80 @@ def test_work_counts_every_weight_once() -> None:
     assert flops == pytest.approx(54.0e9, rel=2e-3)
     read = model.layers * sum(work.bytes_read for work in layer) + head.bytes_read
     assert read == pytest.approx(15.2e9, rel=5e-3)
+
+
+class Asked(Mapping[str, int]):
+    """An empty [tune] table that remembers which keys are looked for."""
+
+    def __init__(self) -> None:
+        self.keys_asked: set[str] = set()
+
+    def __getitem__(self, key: str) -> int:
+        self.keys_asked.add(key)
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_the_known_tune_keys_are_those_that_the_plan_reads() -> None:
+    target, asked = replace(TargetSpec.load("h200"), tune={}), Asked()
+    object.__setattr__(target, "tune", asked)
+    plan(ModelSpec.load("gemma27b"), target, Buckets())
+    assert asked.keys_asked == set(TUNE_KEYS)
+
+
+@pytest.mark.parametrize(
+    ("tune", "said"),
+    [
+        ({"coopmat_m": 48}, "tune.coopmat_m: 48 does not divide coopmat_bm, 128"),
+        ({"coopmat_bn_short": 16, "coopmat_n_short": 32}, "tune.coopmat_n_short: 32 does not divide"),
+        (
+            {"coopmat_bm": 512, "coopmat_m": 16, "coopmat_n": 16},
+            "tune.coopmat_bm: 512 x 128 .* above max_workgroup 1024",
+        ),
+    ],
+)
+def test_an_impossible_cut_names_its_key(tune: dict[str, int], said: str) -> None:
+    target = replace(TargetSpec.load("h200"), tune=tune)
+    with pytest.raises(InputError, match=f"target h200: {said}"):
+        plan(ModelSpec.load("tiny"), target, Buckets())
+
+
+def test_cooperative_matrices_need_a_stated_subgroup() -> None:
+    target = replace(TargetSpec.load("h200"), subgroup=0)
+    with pytest.raises(InputError, match="target h200: subgroup: 0 is below 16"):
+        plan(ModelSpec.load("tiny"), target, Buckets())
+
+
+def test_every_tune_key_at_its_least_makes_a_plan() -> None:
+    base = TargetSpec.load("h200")
+    tune = {key: 32 if multiple == 8 else multiple for key, (_, multiple) in TUNE_KEYS.items()}
+    assert plan(ModelSpec.load("tiny-odd"), replace(base, tune=tune), Buckets())
+
+
+@pytest.mark.parametrize("batch", ["1"])
+@pytest.mark.parametrize(
+    ("seq", "said"),
+    [
+        ("\u0663", "numbers with commas"),
+        ("1_0", "numbers with commas"),
+        ("+8", "numbers with commas"),
+        ("8, 16", "numbers with commas"),
+        ("", "numbers with commas"),
+        ("9" * 5000, "numbers with commas"),
+        ("0", "outside 1..131072"),
+        ("131073", "outside 1..131072"),
+        ("16,8", "must rise"),
+    ],
+)
+def test_estimate_and_build_refuse_the_same_sizes(seq: str, batch: str, said: str) -> None:
+    with pytest.raises(InputError, match=f"--seq: .*{said}"):
+        inputs("gemma1b", "phoenix", "q4_0", seq, batch)
+    with pytest.raises(InputError, match=f"--seq: .*{said}"):
+        estimate("gemma1b", "phoenix", "q4_0", seq, batch)
+    with pytest.raises(InputError, match=r"--batch: 33 is outside 1\.\.32"):
+        estimate("gemma1b", "phoenix", "q4_0", "512", "33")

@@ -1,6 +1,8 @@
 """TargetSpec: the built-in machines against their facts, and what is said of a wrong file."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,11 @@ def test_equal_targets_have_equal_hashes() -> None:
     assert hash(TargetSpec.load("phoenix")) == hash(TargetSpec.load("phoenix"))
 
 
+def test_the_target_does_not_load_what_runs_compilers() -> None:
+    code = "import sys, kernelc.target; sys.exit('subprocess' in sys.modules or 'ctypes' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def changed(folder: Path, old: str, new: str) -> Path:
     text = (TARGETS / "h200.toml").read_text()
     assert text.count(old) == 1
@@ -76,10 +83,31 @@ def changed(folder: Path, old: str, new: str) -> Path:
         ("\nint8_tops = 1978.9", "\nint8_tops = inf", "int8_tops", "finite"),
         ('"coopmat_bf16"', '"coopmat_bf61"', "features", "did you mean coopmat_bf16"),
         ('"coopmat_bf16"', "16", "features", "expected a string, found an integer"),
-        ("\n[tune]", "\n[tune]\nrows = 1.5", "tune.rows", "expected an integer, found a number"),
+        ("\n[tune]", "\n[tune]\nnorm_workgroup = 1.5", "tune.norm_workgroup", "expected an integer, found a number"),
         ("\n[tune]", '\noffline_compiler = "acme:x"\n[tune]', "offline_compiler", "radv:<family>"),
         ("\n[tune]", "\nspill_limit = 0\n[tune]", "spill_limit", "needs an offline_compiler"),
         ("\n[tune]", "\n[[tune]]", "tune", "expected a table"),
+        ("\n[tune]", '\noffline_compiler = "radv:nonsense"\n[tune]', "offline_compiler", "families: phoenix"),
+        ("\n[tune]", '\noffline_compiler = "radv:phenix"\n[tune]', "offline_compiler", "did you mean phoenix?"),
+        ('\nname = "h200"', '\nname = "a/b"', "name", "begin with a letter or digit"),
+        ('\nname = "h200"', '\nname = "x.kcb"', "name", "not end in .kcb"),
+        ("\nbandwidth_gbs = 4358.0", f"\nbandwidth_gbs = 1{'0' * 400}", "bandwidth_gbs", "finite"),
+        ("\nmax_workgroup = 1024", f"\nmax_workgroup = 0x{'f' * 5000}", "max_workgroup", "at most 2147483647"),
+        ("\nmax_workgroup = 1024", f"\nmax_workgroup = 1{'0' * 5000}", "max_workgroup", "too many digits (line"),
+        ("\n[tune]", "\n'a\\nb\u0085c' = 1\n[tune]", r"'a\\nb\x85c'", "unknown key"),
+        ("\n[tune]", "\n[tune]\nqkv_row = 1", "tune.qkv_row", "unknown key; did you mean qkv_rows"),
+        ("\n[tune]", "\n[tune]\nhead_rows_b8 = 0", "tune.head_rows_b8", "at least 1"),
+        ("\no_proj_workgroup = 128", "\no_proj_workgroup = 48", "tune.o_proj_workgroup", "multiple of 32"),
+        ("\no_proj_workgroup = 128", "\no_proj_workgroup = 2048", "tune.o_proj_workgroup", "at most 1024"),
+        ("\ncoopmat_bk_gated = 64", "\ncoopmat_bk_gated = 0", "tune.coopmat_bk_gated", "at least 1"),
+        ("\ncoopmat_bk_gated = 64", "\ncoopmat_bk_gated = 48", "tune.coopmat_bk_gated", "multiple of 32"),
+        ("\ncoopmat_n = 64", "\ncoopmat_n = 24", "tune.coopmat_n", "multiple of 16"),
+        (
+            "\nffn_gate_up_rows_per_workgroup = 64",
+            "\nffn_gate_up_rows_per_workgroup = 7",
+            "tune.ffn_gate_up_rows_per_workgroup",
+            "multiple of 32",
+        ),
     ],
 )
 def test_a_wrong_target_is_refused_by_file_and_field(tmp_path: Path, old: str, new: str, field: str, said: str) -> None:
@@ -93,8 +121,8 @@ def test_a_wrong_target_is_refused_by_file_and_field(tmp_path: Path, old: str, n
 
 
 def test_a_file_target_with_its_own_tuning_loads(tmp_path: Path) -> None:
-    path = changed(tmp_path, "\n[tune]", "\n[tune]\nmy_rows = 4")
-    assert TargetSpec.load(path).tune["my_rows"] == 4
+    path = changed(tmp_path, "\n[tune]", "\n[tune]\nhead_workgroup = 128")
+    assert TargetSpec.load(path).tune["head_workgroup"] == 128
 
 
 def test_an_unknown_target_suggests_and_lists() -> None:

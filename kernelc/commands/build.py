@@ -17,11 +17,11 @@ def build(
     seq: o.Seq = o.SEQ,
     batch: o.Batch = o.BATCH,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="DIR", help="The bundle's folder. [default: build/bundles/MODEL-TARGET]"),
     ] = None,
     bundle_file: Annotated[
-        Path | None, typer.Option(metavar="FILE.kcb", help="Write the bundle as one file too.")
+        str | None, typer.Option(metavar="FILE.kcb", help="Write the bundle as one file too.")
     ] = None,
     only: Annotated[
         str | None, typer.Option(metavar="PATTERN", help="Only kernels of matching names, into the store; no bundle.")
@@ -29,25 +29,33 @@ def build(
     jobs: Annotated[
         int | None, typer.Option("-j", "--jobs", metavar="N", min=1, help="Processes. [default: cores]")
     ] = None,
-    store: o.StoreAt = None,
+    store: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="The store. [default: $KERNELC_STORE, else ~/.cache/kernelc]"),
+    ] = None,
     json: o.Json = False,
 ) -> None:
     """Compile every kernel of a model for a target, and write the bundle."""
     from kernelc import build as builder
     from kernelc.commands.inputs import choose_tools, inputs, open_store
     from kernelc.commands.output import print_json
+    from kernelc.commands.places import check_places, named
     from kernelc.commands.progress import reporter
     from kernelc.errors import Exit, InputError
+    from kernelc.store import default_root
 
-    if bundle_file is not None and bundle_file.suffix != ".kcb":
-        raise InputError(f"--bundle-file {bundle_file}: the name of a bundle file ends in .kcb")
-    if out is not None and out.suffix == ".kcb":
-        raise InputError(f"--out {out}: is for a folder; give the file with --bundle-file")
+    folder, file, root = named("--out", out), named("--bundle-file", bundle_file), named("--store", store)
+    if only is not None and (folder or file):
+        raise InputError(f"--only {only}: writes no bundle; leave it out, or leave out --out and --bundle-file")
     wanted = inputs(model, target, quant, seq, batch)
     kernels = wanted.kernels if only is None else wanted.matching(only)
-    folder = out or Path("build", "bundles", f"{wanted.model.name}-{wanted.target.name}")
-    outputs = [] if only is not None else [folder, *([bundle_file] if bundle_file else [])]
-    opened = open_store(store)
+    root = root or default_root()
+    outputs: list[Path] = []
+    if only is None:
+        folder = folder or Path("build", "bundles", f"{wanted.model.name}-{wanted.target.name}")
+        outputs = [folder, file] if file else [folder]
+        check_places(root, folder, file)
+    opened = open_store(root)
     report = reporter()
     with opened.in_use():
         tools = choose_tools(wanted.target, opened)

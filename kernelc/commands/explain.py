@@ -18,13 +18,14 @@ def explain(
     json: o.Json = False,
 ) -> None:
     """Say which part of a kernel's action key changed since it was last built."""
-    from kernelc.commands.inputs import choose_tools, inputs, open_store
+    from kernelc.commands.inputs import choose_tools, inputs
     from kernelc.commands.output import print_json
     from kernelc.explain import explain as explained
+    from kernelc.store import existing
 
     wanted = inputs(model, target, quant, seq, batch)
     spec = wanted.kernel(kernel)
-    opened = open_store(store)
+    opened = existing(store)
     with opened.in_use():
         found = explained(wanted.request(choose_tools(wanted.target, opened), [spec]), opened)
     if json:

@@ -2,17 +2,20 @@
 
 import difflib
 import fnmatch
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
-from kernelc.buckets import Buckets
+from kernelc.buckets import Buckets, check_sizes
 from kernelc.errors import InputError
 from kernelc.kernel import KernelSpec
 from kernelc.model import ModelSpec
 from kernelc.obtain import Request
 from kernelc.plan import plan
+from kernelc.specfile import shown
 from kernelc.store import Store, default_root
 from kernelc.target import TargetSpec
 from kernelc.toolchain.identity import Memo
@@ -80,9 +83,12 @@ def choose_tools(target: TargetSpec, store: Store) -> Toolset:
     return tools
 
 
-def sizes(option: str, text: str) -> tuple[int, ...]:
-    """Numbers with commas between. InputError."""
-    try:
-        return tuple(int(word) for word in text.split(","))
-    except ValueError:
-        raise InputError(f"{option}: expected numbers with commas between, got {text!r}") from None
+def sizes(option: Literal["--seq", "--batch"], text: str) -> tuple[int, ...]:
+    """Numbers with commas between, within the range of the option. InputError."""
+    words = text.split(",")
+    # int() would take other scripts' digits, underscores, signs and spaces.
+    if not all(re.fullmatch(r"[0-9]{1,18}", word) for word in words):
+        raise InputError(f"{option}: expected numbers with commas between, got {shown(text)}")
+    found = tuple(int(word) for word in words)
+    check_sizes(option, found)
+    return found

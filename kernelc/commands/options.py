@@ -15,7 +15,9 @@ Seq = Annotated[str, typer.Option(metavar="N,N,…", help="KV cache capacities, 
 Batch = Annotated[str, typer.Option(metavar="N,N,…", help="Sequences that decode together.")]
 StoreAt = Annotated[
     Path | None,
-    typer.Option("--store", metavar="DIR", help="The store. [default: $KERNELC_STORE, else ~/.cache/kernelc]"),
+    typer.Option(
+        "--store", metavar="DIR", readable=False, help="The store. [default: $KERNELC_STORE, else ~/.cache/kernelc]"
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -10,8 +10,8 @@ def print_json(value: object) -> None:
 
 
 def as_json(value: object) -> str:
-    """One JSON value, for programs and readable."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    """One JSON value, for programs and readable; ASCII, so that it is right in every encoding."""
+    return json.dumps(value, indent=2, ensure_ascii=True) + "\n"
 
 
 def table(rows: list[tuple[str, ...]], right: tuple[int, ...] = ()) -> str:

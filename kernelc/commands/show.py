@@ -26,7 +26,9 @@ def show(
         Emit,
         typer.Option(help="Rendered source, SPIR-V module, its assembly, the target's machine code, or the ABI."),
     ] = Emit.glsl,
-    output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Write there, not to stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="FILE", readable=False, help="Write there, not to stdout.")
+    ] = None,
     model: o.Model = o.MODEL,
     target: o.Target = o.TARGET,
     quant: o.Quant = o.QUANT,

@@ -10,7 +10,10 @@ from kernelc.commands import options as o
 
 
 def verify(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or a .kcb file.")],
+    # readable: else typer refuses what it may not read in words of its own.
+    bundle: Annotated[
+        Path, typer.Argument(metavar="BUNDLE", readable=False, help="A bundle's folder, or a .kcb file.")
+    ],
     model: Annotated[str | None, typer.Option(metavar="NAME", help="The model that it must be for.")] = None,
     target: Annotated[str | None, typer.Option(metavar="NAME", help="The target that it must be for.")] = None,
     json: o.Json = False,

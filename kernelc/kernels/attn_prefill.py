@@ -160,7 +160,7 @@ def spec(
         grid=(Dim(of="rows", per=cut.queries), Dim(heads), Dim()),
         work=Work(
             chunk,
-            4 * chunk * heads * seen * head_dim,
+            4 * heads * head_dim * _pairs(chunk, capacity, window),
             2 * chunk * width + 4 * kv_heads * head_dim * (chunk + seen),
             2 * chunk * wide,
         ),
@@ -177,6 +177,14 @@ def spec(
             writes="rows_f16",
         ),
     )
+
+
+def _pairs(chunk: int, capacity: int, window: int | None) -> int:
+    """Queries times the keys that each sees: of the last chunk in a full cache, or one past a ring's window."""
+    ring = window is not None and window <= capacity
+    rows = chunk if ring else min(chunk, capacity)
+    start = capacity if ring else capacity - rows
+    return sum(min(start + row + 1, window or start + rows) for row in range(rows))
 
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:

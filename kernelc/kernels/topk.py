@@ -14,12 +14,11 @@ from collections.abc import Iterator
 from kernelc.buckets import MAX_BATCH, Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen, tags
 from kernelc.kernels.argmax import logits_binding
-from kernelc.model import ModelSpec
+from kernelc.model import MAX_VOCAB, ModelSpec
 from kernelc.target import TargetSpec
 
 MAX_K = 256
 LOGPROBS = 64  # K of a bundle
-MAX_VOCAB = 1 << 22  # an id has 22 bits in templates/glsl/lib/select.glsl
 MAX_WORKGROUP = 1024  # what its list holds
 
 

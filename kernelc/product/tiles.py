@@ -3,11 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from kernelc.errors import InputError
 from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Value, ceil_div, frozen, tags
 from kernelc.product.matrix import Matrix
 from kernelc.quant import padded
 from kernelc.target import TargetSpec
 
+MATRIX_EDGE = 16  # of a cooperative matrix
 PREFILL_ROWS = 512  # tokens of a prefill chunk unless the target says otherwise
 Operand = Literal["f32", "f16", "bf16"]
 
@@ -130,7 +132,27 @@ def tiles_tuned(target: TargetSpec, matrix: Matrix, rows: int, prefill: bool, op
     suffix = "_short" * short + "_gated" * matrix.gated
     sides = zip(("bm", "bn", "m", "n", "bk"), default, strict=True)
     bm, bn, m, n, bk = (target.tune.get(f"coopmat_{side}{suffix}", size) for side, size in sides)
-    return Tiles(bm, bn, m, n, bk, operand, target.subgroup, rows, prefill)
+    cut = Tiles(bm, bn, m, n, bk, operand, target.subgroup, rows, prefill)
+    _check(target, cut, suffix)
+    return cut
+
+
+def _check(target: TargetSpec, cut: Tiles, suffix: str) -> None:
+    """Raises InputError for a cut that no kernel can have, naming the sizes of the [tune] table that make it."""
+    if cut.subgroup < MATRIX_EDGE:
+        raise InputError(
+            f"target {target.name}: subgroup: {cut.subgroup} is below {MATRIX_EDGE}, the least that its cooperative "
+            "matrices work with"
+        )
+    for side, whole, part in (("m", cut.bm, cut.m), ("n", cut.bn, cut.n)):
+        if whole % part:
+            name = f"tune.coopmat_{side}{suffix}"
+            raise InputError(f"target {target.name}: {name}: {part} does not divide coopmat_b{side}{suffix}, {whole}")
+    if cut.workgroup > target.max_workgroup:
+        raise InputError(
+            f"target {target.name}: tune.coopmat_bm{suffix}: {cut.bm} x {cut.bn} in parts of {cut.m} x {cut.n} makes "
+            f"workgroups of {cut.workgroup}, above max_workgroup {target.max_workgroup}"
+        )
 
 
 def operands(target: TargetSpec) -> tuple[Operand, ...]:

@@ -59,12 +59,17 @@ class Memo:
         return self._answers[question]
 
     def save(self) -> None:
-        """Writes what is new, whole or not at all. Raises StoreError where it cannot be written."""
+        """Writes what is new, whole or not at all. Raises StoreError where it cannot be written.
+
+        A folder in its place is left alone: all that is lost is the time to find it out again.
+        """
         if self._path is None or not self._changed:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(self._path, seal({"hashes": self._hashes, "answers": self._answers}))
+        except IsADirectoryError:
+            return
         except OSError as error:
             raise StoreError(f"{self._path} cannot be written: {error.strerror}") from error
         self._changed = False

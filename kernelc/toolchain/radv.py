@@ -16,21 +16,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, TypeVar, cast
 
-from kernelc.errors import ToolError
+import kernelc
+import kernelrt
+from kernelc.errors import Exit, KernelcError, ToolError
 from kernelc.toolchain.errors import CompileError
 from kernelc.toolchain.frames import read_frame, write_frame
 from kernelc.toolchain.identity import Memo
 from kernelc.toolchain.isa import Isa, stats_from
 from kernelc.toolchain.radv_driver import Driver, find_driver
-
-# What RADV calls a GPU: Mesa 25's name, then that of Mesa 22 to 24.
-FAMILIES: Mapping[str, tuple[str, ...]] = {"phoenix": ("phoenix", "gfx1103_r1")}
+from kernelc.toolchain.radv_families import FAMILIES
 
 # Settings of a user that would change what is compiled, or which driver is loaded.
 _FOREIGN = ("RADV_", "ACO_", "AMD_", "MESA_", "VK_", "NIR_", "DISABLE_LAYER", "ENABLE_LAYER")
 # What the driver is told, besides its place and the GPU (which are in its identity).
 _SETTINGS = {"VK_LOADER_LAYERS_DISABLE": "~implicit~", "MESA_SHADER_CACHE_DISABLE": "true"}
 FLAGS: Mapping[str, object] = {"set": _SETTINGS, "removed": _FOREIGN}  # as JSON values
+_PROGRAM = "import sys; sys.path += sys.argv[1:]; from kernelc.toolchain import radv_worker; radv_worker.main()"
 _NOISE = "ac_compute_device_uuid"  # the null device has no PCI address, and RADV says so
 
 
@@ -58,6 +59,12 @@ def _ask(icd: Path, library: Path, gpu: str) -> str:
         except ToolError as error:
             errors.append(f"as {family}: {error}")
     raise ToolError(f"RADV ({library}) cannot compile for {gpu}: {'; '.join(errors)}")
+
+
+class WorkerError(KernelcError):
+    """Our own process does not run. No ToolError: with RADV there, nothing may be left unchecked for this."""
+
+    exit_code = Exit.TOOL
 
 
 R = TypeVar("R", bound="Radv")
@@ -123,14 +130,15 @@ class Radv:
         if self._process is not None:
             return self._process
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  # it lives as long as the process
-        command = [sys.executable, "-m", "kernelc.toolchain.radv_worker"]
         self._process = subprocess.Popen(
-            command,
+            _command(),
             env=_environment(self.driver),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
         )
+        if isinstance(running := self._frame(), str):
+            raise WorkerError(f"RADV's compiler process does not start: it {running}")
         about = self._receive()
         if isinstance(about, str):
             raise ToolError(f"RADV's compiler {about}")
@@ -142,6 +150,10 @@ class Radv:
 
     def _receive(self) -> dict[str, Any] | str:
         """The next answer; where none comes, what became of the process."""
+        frame = self._frame()
+        return frame if isinstance(frame, str) else cast(dict[str, Any], json.loads(frame))
+
+    def _frame(self) -> bytes | str:
         assert self._process is not None
         assert self._process.stdout is not None
         with selectors.DefaultSelector() as selector:
@@ -150,7 +162,7 @@ class Radv:
                 self.close()
                 return f"did not end within {self.timeout:g} s"
         frame = read_frame(self._process.stdout)
-        return self._fate() if frame is None else cast(dict[str, Any], json.loads(frame))
+        return self._fate() if frame is None else frame
 
     def _fate(self) -> str:
         """How the process ended, with its last words."""
@@ -168,6 +180,14 @@ class Radv:
         return f"{how}: {words[-1]}" if words else how
 
 
+def _command() -> list[str]:
+    """The process sees the standard library and the packages that this one sees, and not the folder it is started in:
+    a json.py that lies there is not ours to run."""
+    packages = [str(Path(package.__path__[0]).resolve().parent) for package in (kernelc, kernelrt)]
+    others = [path for path in sys.path if os.path.isabs(path)]
+    return [sys.executable, "-I", "-S", "-c", _PROGRAM, *dict.fromkeys([*packages, *others])]
+
+
 def _environment(driver: Driver) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     return (
@@ -177,6 +197,5 @@ def _environment(driver: Driver) -> dict[str, str]:
             "VK_DRIVER_FILES": str(driver.icd),
             "VK_ICD_FILENAMES": str(driver.icd),  # the same, for loaders before 1.3.207
             "RADV_FORCE_FAMILY": driver.family,
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         }
     )

@@ -1,6 +1,7 @@
-"""The process in which RADV compiles: `python -m kernelc.toolchain.radv_worker`, spoken to by kernelc.toolchain.radv.
+"""The process in which RADV compiles, started and spoken to by kernelc.toolchain.radv.
 
-Messages both ways are frames. It first sends one JSON frame about the device (or {"error": …}). A request is a JSON
+Messages both ways are frames. It first sends an empty one, which says that it runs, and then one JSON frame about the
+device (or {"error": …}). A request is a JSON
 frame {name, bindings, constants, subgroup} and a frame of SPIR-V; the answer is a JSON frame. It ends where its input
 does. A process of its own, because the driver is chosen by the environment before the first Vulkan call, and because a
 driver may crash.
@@ -57,11 +58,8 @@ def main() -> None:
     # The driver may print to stdout: what it prints goes to stderr, and the frames to a copy of stdout.
     sink = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    write_frame(sink, b"")
     try:
         serve(sys.stdin.buffer, sink)
     except KernelrtError as error:
         write_frame(sink, json.dumps({"error": str(error)}).encode())
-
-
-if __name__ == "__main__":
-    main()

@@ -8,7 +8,9 @@ load 30 MB of libraries.
 
 import ctypes
 import importlib.util
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from kernelc.errors import ToolError
@@ -80,6 +82,17 @@ def _appender(into: bytearray) -> Callable[[int, int, int], None]:
     return append
 
 
+@contextmanager
+def _undisturbed() -> Generator[None]:
+    """Holds signals back: what their handlers raise in a callback of the library is dropped, with what it brought."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGALRM))
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class SlangLibrary:
     """The loaded library. Calls are not thread-safe."""
 
@@ -121,16 +134,20 @@ class SlangLibrary:
             spirvVersion=_Version(*_SPIRV_VERSION),
             **_OPTIONS,
         )
-        failed = self._compile(ctypes.byref(request)) != 0
+        with _undisturbed():
+            failed = self._compile(ctypes.byref(request)) != 0
         return b"" if failed else bytes(output), messages.decode("utf-8", "replace")
 
     def validate(self, spirv: bytes) -> bool:
         """SPIRV-Tools' verdict; what it finds goes to the process's stderr."""
-        return bool(self._validate(spirv, len(spirv) // 4))
+        with _undisturbed():
+            return bool(self._validate(spirv, len(spirv) // 4))
 
     def disassemble(self, spirv: bytes) -> str | None:
         """SPIR-V assembly; None where the module cannot be read."""
         out = ctypes.c_char_p()
-        if not self._disassemble(spirv, len(spirv) // 4, ctypes.byref(out)) or out.value is None:
+        with _undisturbed():
+            read = self._disassemble(spirv, len(spirv) // 4, ctypes.byref(out))
+        if not read or out.value is None:
             return None
         return out.value.decode("utf-8", "replace")

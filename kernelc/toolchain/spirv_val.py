@@ -119,8 +119,8 @@ def _captured_stderr() -> Generator[IO[bytes], None, None]:
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
         try:
+            os.dup2(file.fileno(), 2)
             yield file
         finally:
             os.dup2(kept, 2)

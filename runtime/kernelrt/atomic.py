@@ -9,6 +9,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Generator, Mapping
@@ -31,11 +32,15 @@ def locked(folder: Path, shared: bool = False, wait: bool = True) -> Generator[N
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Writes a file that is not there yet, and its bytes to the disk."""
-    with path.open("xb") as f:
-        f.write(data)
-        f.flush()
-        os.fsync(f.fileno())
+    """Writes a file that is not there yet, and its bytes to the disk. An OSError names the file."""
+    try:
+        with path.open("xb") as f:
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+    except OSError as e:
+        e.filename = e.filename or str(path)  # Python names it when opening fails, not when writing does
+        raise
 
 
 def sync_dir(folder: Path) -> None:
@@ -112,8 +117,8 @@ def _beside(path: Path, role: str) -> Path:
 
 
 def _leftovers(path: Path, role: str) -> list[Path]:
-    prefix = f".{path.name}.{role}-"
-    return sorted(p for p in path.parent.iterdir() if p.name.startswith(prefix) and len(p.name) == len(prefix) + 32)
+    ours = re.compile(re.escape(f".{path.name}.{role}-") + "[0-9a-f]{32}")
+    return sorted(p for p in path.parent.iterdir() if ours.fullmatch(p.name))
 
 
 def _sweep(path: Path) -> None:

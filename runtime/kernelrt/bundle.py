@@ -6,13 +6,22 @@ and checks every byte; what a caller gets was verified, and stays so whatever ha
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from kernelrt.abi import KernelEntry
-from kernelrt.atomic import replace_file, replace_tree, tidy
-from kernelrt.container import SUFFIX, check_packed, pack, read_folder, read_manifest, unpack
+from kernelrt.atomic import locked, replace_file, replace_tree, tidy
+from kernelrt.container import (
+    check_packed,
+    is_file_name,
+    pack,
+    read_folder,
+    read_manifest,
+    refuse_foreign,
+    unpack,
+)
 from kernelrt.errors import (
     AlteredFileError,
     BundleError,
@@ -76,35 +85,58 @@ def load(
 
 
 def write(path: Path, bundle: Bundle) -> bool:
-    """Puts the bundle at `path`, whole or not at all: one file when the name ends in `.kcb`, else a folder.
+    """Puts the bundle at `path`, whole or not at all: one file when that name ends in `.kcb`, else a folder.
 
     False when exactly that bundle was there already. BundleWriteError where it cannot be written, or where something is
     in the way that is no bundle; what was there before is then still there.
     """
-    path = Path(os.path.realpath(path))
+    as_file = is_file_name(path)
     files = {MANIFEST: encode(bundle.manifest), **bundle.contents}
-    try:
+    with _guarded(path):
+        path = Path(os.path.realpath(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         tidy(path)
-        _refuse_foreign(path)
-        if _holds(path, files):
+        _refuse_foreign(path, as_file)
+        if _holds(path, files, as_file):
             return False
         decode(files[MANIFEST])  # what the loader would refuse is not written
-        if path.suffix == SUFFIX:
+        if as_file:
             replace_file(path, pack(files))
         else:
             replace_tree(path, files)
-    except OSError as e:
-        raise BundleWriteError(
-            f"{path}: the bundle cannot be written: {e.strerror} ({e.filename}); name another with --out"
-        ) from e
     return True
 
 
-def _holds(path: Path, files: Mapping[str, bytes]) -> bool:
+def check_place(path: Path) -> None:
+    """BundleWriteError where `write` would refuse what is at `path` now. Changes nothing."""
+    with _guarded(path):
+        real = Path(os.path.realpath(path))
+        with suppress(FileNotFoundError):  # the folder that it is to be in is not there yet
+            _refuse_foreign(real, is_file_name(path))
+
+
+def _refuse_foreign(path: Path, as_file: bool) -> None:
+    with locked(path.parent, shared=True):  # no other build exchanges what is there while it is looked at
+        refuse_foreign(path, as_file)
+
+
+@contextmanager
+def _guarded(path: Path) -> Generator[None]:
+    """Turns the disk's refusals into a BundleWriteError."""
+    try:
+        yield
+    except OSError as e:
+        at = f" ({e.filename})" if e.filename not in (None, str(path)) else ""
+        option = "--bundle-file" if is_file_name(path) else "--out"
+        raise BundleWriteError(
+            f"{path}: the bundle cannot be written: {e.strerror}{at}; name another place with {option}"
+        ) from e
+
+
+def _holds(path: Path, files: Mapping[str, bytes], as_file: bool) -> bool:
     """Whether exactly this is there: the same file, or the same manifest and all that it names intact."""
     try:
-        if path.suffix == SUFFIX:
+        if as_file:
             return path.read_bytes() == pack(files)
         if (path / MANIFEST).read_bytes() != files[MANIFEST]:
             return False
@@ -112,17 +144,6 @@ def _holds(path: Path, files: Mapping[str, bytes]) -> bool:
     except (BundleError, FileNotFoundError):
         return False  # nothing there, or something damaged: both are to be replaced
     return True
-
-
-def _refuse_foreign(path: Path) -> None:
-    """A bundle replaces what is at its path: let that be nothing, or a bundle, however damaged."""
-    if path.suffix == SUFFIX:
-        if path.is_dir():
-            raise BundleWriteError(f"{path}: a folder is in the way of the bundle file; move it or give another name")
-    elif path.is_file():
-        raise BundleWriteError(f"{path}: a file is in the way of the bundle folder; move it or give another name")
-    elif path.is_dir() and not {p.name for p in path.iterdir()} <= {MANIFEST, "kernels"}:
-        raise BundleWriteError(f"{path}: holds other things than a bundle; move them or give another folder")
 
 
 def _load_file(path: Path) -> Bundle:

@@ -11,7 +11,7 @@ from kernelc.kernel import KernelSpec
 from kernelc.product.forms import Cut
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import Matvec
-from kernelc.product.tiles import Tiles, operands
+from kernelc.product.tiles import PREFILL_ROWS, Tiles, operands, prefill_rows, tiles_tuned
 from kernelc.quant import QUANTS
 from kernelc.target import TargetSpec
 from kernelrt.params import Params
@@ -23,7 +23,7 @@ from tests.oracle.quantize import planes
 
 EPS = 1e-6
 # ||out - ref|| / ||ref|| that each operand type may show: sums are f32; f16 has 11 bits, bf16 8.
-TOLERANCE = {"f32": 2e-5, "f16": 1.5e-3, "bf16": 2e-2}
+TOLERANCE = {"f32": 2e-5, "f16": 1.5e-3, "bf16": 1e-2}
 DOT_TOLERANCE = 2e-3  # the norm prologue's own rounding may move an int8 by one
 Q8_TOLERANCE = 2e-2  # of values that leave as int8: more where a block's largest stands far above the rest
 
@@ -56,11 +56,11 @@ class Draw:
             dense.append(meant)
         return arrays, dense
 
-    def norm_inputs(self, rows: int, width: int) -> tuple[dict[str, Array], F64, F64]:
-        """The norm prologue's inputs by binding, the residual that must come out, and h."""
+    def norm_inputs(self, rows: int, width: int, loud: float = 1.0) -> tuple[dict[str, Array], F64, F64]:
+        """The norm prologue's inputs by binding, the residual that must come out, and h. Quiet ones show the eps."""
         arrays = {
-            "branch": self.normal(rows, width, scale=3.0),
-            "residual": self.normal(rows, width, scale=20.0),
+            "branch": self.normal(rows, width, scale=3.0 * loud),
+            "residual": self.normal(rows, width, scale=20.0 * loud),
             "post_weight": self.normal(width) + 1,
             "pre_weight": self.normal(width) + 1,
         }
@@ -110,24 +110,40 @@ class Shape:
         return f"{self.height}x{self.width}.{self.live}of{self.capacity}"
 
 
-def matvec_cuts(matrix: Matrix, columns: int) -> list[Matvec]:
+def matvec_cuts(target: TargetSpec, matrix: Matrix, columns: int) -> list[Matvec]:
     """The cuts that the cases execute: floats and, where there is something to unpack, integer dots; one and several
-    rows a subgroup.
+    rows a subgroup; on a GPU those of its own tuning too.
     """
-    # A wide row has many parts in the norm prologue, all unrolled: a small workgroup would keep lavapipe's
-    # compiler busy for half a minute.
+    # A wide row has many parts in the norm prologue, all unrolled: a small workgroup would keep lavapipe's compiler
+    # busy for half a minute.
     sizes = [(2, 256)] if matrix.width > 1024 else [(1, 32), (3, 64)]
     dots = (False, True) if QUANTS[matrix.quant].scaled else (False,)
-    return [Matvec(columns, dot, rows, 32, workgroup) for dot in dots for rows, workgroup in sizes]
+    cuts = [Matvec(columns, dot, rows, 32, workgroup) for dot in dots for rows, workgroup in sizes]
+    tuned = [Matvec.tuned(target, matrix, columns, dot) for dot in dots] if on_gpu(target) else []
+    return list(dict.fromkeys([*cuts, *tuned]))
 
 
 def tile_cuts(target: TargetSpec, matrix: Matrix) -> list[Tiles]:
-    """Every operand type of the target, in the small tile of decode batches and the large one of prefill."""
+    """Every operand type of the target, in the small tile of decode batches and the large one of prefill; on a GPU
+    those of its own tuning too.
+    """
     plain = [Tiles(32, 64, 4, 4), Tiles(64, 64, 8, 4), Tiles(32, 32, 4, 4, 64)]
+    if not on_gpu(target):
+        return plain
     wide = 128 // matrix.matrices
     cuts = ((32, wide // 2, 32, 16, 128), (128, 64, 64, 16, 32), (128, wide, 64, 32, 32), (128, 64, 32, 32, 64))
     matrices = [Tiles(*cut, operand, target.subgroup) for operand in operands(target)[1:] for cut in cuts]
-    return plain + matrices
+    sizes = ((32, False), (prefill_rows(target), True))
+    return (
+        plain
+        + matrices
+        + [tiles_tuned(target, matrix, *size, operand) for size in sizes for operand in operands(target)]
+    )
+
+
+def on_gpu(target: TargetSpec) -> bool:
+    """Whether the cases are for a real GPU; `make test` is not to compile what lavapipe takes minutes for."""
+    return target.subgroup >= 32
 
 
 @dataclass(frozen=True)
@@ -162,8 +178,9 @@ def product_cases(
     `fused`: one row comes through the norm prologue. `x_type`: what the matrix forms read.
     """
     for matrix in (replace(size, quant=quant) for size in sizes for quant in QUANTS):
-        for cut in (*matvec_cuts(matrix, 1), *matvec_cuts(matrix, 8)):
-            live, capacity = (1, 1) if cut.columns == 1 else (3, 8)
+        columns = (1, 3, 8) if matrix.quant == "q4_0" and matrix.width < 1024 else (1, 8)
+        for cut in (cut for count in columns for cut in matvec_cuts(target, matrix, count)):
+            live, capacity = {1: (1, 1), 3: (2, 3), 8: (3, 8)}[cut.columns]
             yield _case(
                 matrix,
                 cut,

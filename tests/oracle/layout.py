@@ -52,3 +52,10 @@ def q8_view(
     pairs = scales.astype(np.float64).reshape(-1, wide // BLOCK, 2)
     by_block = integers.reshape(len(integers), -1, BLOCK)
     return (by_block * pairs[..., :1]).reshape(len(integers), wide), pairs[..., 1] - by_block.sum(-1)
+
+
+def q8_steps(values: NDArray[np.float64], expected: NDArray[np.float64], scales: NDArray[np.generic]) -> float:
+    """The largest |value - expected| in steps of its block's scale, where something was written: 0.5 by rounding."""
+    steps = scales.astype(np.float64).reshape(-1, values.shape[1] // BLOCK, 2)[..., :1]
+    off = np.abs(values - expected).reshape(len(values), -1, BLOCK) / steps
+    return float(np.nanmax(off))

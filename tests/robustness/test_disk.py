@@ -81,7 +81,11 @@ def test_a_full_disk_under_the_store(tmp_path: Path, disk: Path, reference: Refe
 def test_a_full_disk_under_the_bundle(tmp_path: Path, disk: Path, reference: Reference) -> None:
     words = (*SMALL, "--out", disk / "out", "--store", tmp_path / "store")
     mount("-o", f"remount,size={reference.bundle_pages // 2 * PAGE}", disk)
-    one_clear_error(kernelc("build", *words), 5, "No space left")
+    one_clear_error(kernelc("build", *words), 5, f"{disk / 'out'}: ", "No space left", f"({disk}/", "--out")
+    assert list(disk.iterdir()) == []
+    file = ("--out", tmp_path / "out", "--bundle-file", disk / "x.kcb")
+    done = kernelc("build", *SMALL, "--store", tmp_path / "store", *file)
+    one_clear_error(done, 5, f"{disk / 'x.kcb'}: ", "No space left", f"({disk}/", "--bundle-file")
     assert list(disk.iterdir()) == []
     mount("-o", "remount,size=64m", disk)
     built(*words)
@@ -155,6 +159,22 @@ def test_a_read_only_place_for_the_bundle(tmp_path: Path) -> None:
     assert built(*words, before=obey_modes)["kernels"]["compiled"] == 0, "what is there already need not be written"
     (tmp_path / "place").chmod(0o755)
     assert tree(tmp_path / "place") == before
+
+
+def test_a_bundle_that_may_not_be_read(tmp_path: Path) -> None:
+    out, file = tmp_path / "out", tmp_path / "x.kcb"
+    words = (*SMALL, "--store", tmp_path / "store", "--out", out, "--bundle-file", file)
+    built(*words)
+    before = tree(tmp_path)
+    for closed, usual in ((file, 0o644), (out, 0o755), (out / "kernels", 0o755), (out / "manifest.json", 0o644)):
+        closed.chmod(0)
+        bundle = file if closed == file else out
+        try:
+            one_clear_error(kernelc("verify", bundle, before=obey_modes), 4, "Permission denied", str(bundle))
+            one_clear_error(kernelc("build", *words, before=obey_modes), 5, "Permission denied", str(closed))
+        finally:
+            closed.chmod(usual)
+    assert tree(tmp_path) == before
 
 
 def test_a_store_that_is_not_ours(tmp_path: Path) -> None:

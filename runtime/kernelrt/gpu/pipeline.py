@@ -72,6 +72,8 @@ class Pipeline(Resource):
                 pSpecializationInfo=_specialization(arena, constants),
             )
             if subgroup:
+                # Index arithmetic over subgroups relies on none being partly filled.
+                stage.flags = lib.VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT
                 stage.pNext = arena.new(
                     "VkPipelineShaderStageRequiredSubgroupSizeCreateInfo", requiredSubgroupSize=subgroup
                 )

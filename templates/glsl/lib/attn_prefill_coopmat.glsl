@@ -149,7 +149,7 @@ void main() {
         if (side == 0) factor_tile[my_factors + row] = factor;
         subgroupBarrier();
         // Most blocks after the first few raise no maximum.
-        if (subgroupMin(factor) < 1.0) {
+        if (subgroupMin(tile.row + group + row < params.rows ? factor : 1.0) < 1.0) {
             SUM_MATRIX factors;  // a column of stride 0: each row's factor in the whole row
             coopMatLoad(factors, factor_tile, my_factors, 0, gl_CooperativeMatrixLayoutColumnMajor);
             [[unroll]] for (uint t = 0; t < PART_TILES; ++t) sum[t] = sum[t] * factors;

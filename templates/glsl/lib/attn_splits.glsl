@@ -10,11 +10,13 @@ void merge_splits(uint row, uint head, uint split, uint splits, float all_top[GR
     memoryBarrierBuffer();
     barrier();
     if (gl_LocalInvocationID.x == 0) {
+        memoryBarrierBuffer();  // releases what the barrier has gathered from the other invocations
         last = atomicAdd(arrived[pair], 1) == splits - 1;
-        if (last) arrived[pair] = 0;
+        memoryBarrierBuffer();  // acquires the other workgroups' parts
+        if (last) atomicExchange(arrived[pair], 0);
     }
-    memoryBarrierBuffer();
     barrier();
+    memoryBarrierBuffer();
     if (!last) return;
     for (uint i = gl_LocalInvocationID.x; i < splits * GROUP; i += WORKGROUP) split_stats[i] = partial_stats[pair * {{ splits }}u * GROUP + i];
     barrier();

@@ -45,10 +45,11 @@ vec4 activation(uint b, uint j, uint u) {
 float acc[{{ matrices }}][ROWS][{{ columns }}];
 
 {% if prologue == "norm" %}
-// Every workgroup norms the whole row for itself: {{ width }} numbers cost less than another dispatch.
+// Every workgroup norms the whole row for itself: {{ width }} numbers cost less than another dispatch. It is the last live row: the
+// only one of a decode step, and the one of a prefill chunk whose logits matter. `residual_out` is another buffer than `residual`.
 void prologue() {
     vec4 h[NORM_PARTS];
-    norm_row(0, gl_WorkGroupID.x == 0, h);
+    norm_row(params.rows - 1, gl_WorkGroupID.x == 0, h);
     [[unroll]] for (uint i = 0; i < NORM_PARTS; ++i) {
         const uint k = 4 * (gl_LocalInvocationID.x + i * WORKGROUP);
 {% if dot %}

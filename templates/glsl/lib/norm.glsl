@@ -7,24 +7,25 @@ void norm_row(uint row, bool write_residual, out vec4 h[NORM_PARTS]) {
     vec4 x[NORM_PARTS];
     float square = 0.0;
     [[unroll]] for (uint i = 0; i < NORM_PARTS; ++i) {
+        // Loads clamp their index and mask the value: without a branch the compiler puts them side by side.
         const uint at = gl_LocalInvocationID.x + i * WORKGROUP;
-        x[i] = vec4(0.0);
-        if (at < quads) x[i] = branch[row * quads + at];
+        const vec4 value = branch[row * quads + min(at, quads - 1u)];
+        x[i] = at < quads ? value : vec4(0.0);
         square += dot(x[i], x[i]);
     }
     const float branch_scale = inversesqrt(workgroup_sum(square) / {{ "%.1f" % width }} + {{ eps }});
     square = 0.0;
     [[unroll]] for (uint i = 0; i < NORM_PARTS; ++i) {
         const uint at = gl_LocalInvocationID.x + i * WORKGROUP;
-        if (at < quads) {
-            x[i] = residual[row * quads + at] + x[i] * branch_scale * post_weight[at];
-            if (write_residual) residual_out[row * quads + at] = x[i];
-        }
+        const uint inside = min(at, quads - 1u);
+        const vec4 value = residual[row * quads + inside] + x[i] * branch_scale * post_weight[inside];
+        x[i] = at < quads ? value : vec4(0.0);
+        if (write_residual && at < quads) residual_out[row * quads + at] = value;
         square += dot(x[i], x[i]);
     }
     const float scale = inversesqrt(workgroup_sum(square) / {{ "%.1f" % width }} + {{ eps }});
     [[unroll]] for (uint i = 0; i < NORM_PARTS; ++i) {
         const uint at = gl_LocalInvocationID.x + i * WORKGROUP;
-        h[i] = at < quads ? x[i] * scale * pre_weight[at] : vec4(0.0);
+        h[i] = x[i] * scale * pre_weight[min(at, quads - 1u)];
     }
 }

@@ -34,10 +34,15 @@ float x_factor[X_LOADS];
 void load_step(uint step, uint m0, uint n0) {
     [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
         const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
-        const uint row = m0 + item / X_ITEMS;
+        // Rows that are not live are clamped, not branched around (their results are not stored), so that loads lie side by side.
+        const uint row = min(m0 + item / X_ITEMS, max(params.rows, 1u) - 1u);
         const uint at = step * X_ITEMS + item % X_ITEMS;
-        x_next[i] = {{ "vec4(0.0)" if x_type == "f32" else "uvec4(0)" }};
-        if (item < BM * X_ITEMS && row < params.rows{{ " && at < PADDED / %du" % x_each if padded % bk }}) x_next[i] = x[row * (PADDED / {{ x_each }}u) + at];
+{% if padded % bk %}
+        x_next[i] = x[row * (PADDED / {{ x_each }}u) + min(at, PADDED / {{ x_each }}u - 1u)];
+        if (at >= PADDED / {{ x_each }}u) x_next[i] = {{ "vec4(0.0)" if x_type == "f32" else "uvec4(0)" }};
+{% else %}
+        x_next[i] = x[row * (PADDED / {{ x_each }}u) + at];
+{% endif %}
     }
     [[unroll]] for (uint i = 0; i < W_LOADS; ++i) {
         const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
@@ -94,7 +99,7 @@ void store_step() {
 void load_factors(uint m0) {
     [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
         const uint row = m0 + (gl_LocalInvocationID.x + i * WORKGROUP) / X_ITEMS;
-        x_factor[i] = row < params.rows ? uintBitsToFloat(row_factor_bits(row) << 23) : 0.0;
+        x_factor[i] = uintBitsToFloat(row_factor_bits(min(row, max(params.rows, 1u) - 1u)) << 23);
     }
 }
 {% endif %}

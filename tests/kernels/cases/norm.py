@@ -11,29 +11,31 @@ from kernelc.target import TargetSpec
 from kernelrt.params import Params
 from tests.kernels.case import Array, Case
 from tests.kernels.products import EPS, Q8_TOLERANCE, Draw, beyond
-from tests.oracle.layout import pad, q8_view, to_lanes
+from tests.oracle.layout import pad, q8_steps, q8_view, to_lanes
 
 
 def cases(target: TargetSpec) -> Iterator[Case]:
     for width in (80, 5376):
         yield _case(width, "rows_f16", "f16")
+        yield _case(width, "rows_f16", "f16", loud=1e-4)
         for quant in QUANTS:
             yield _case(width, "lanes_f32", quant)
             if QUANTS[quant].scaled:
                 yield _case(width, "lanes_q8", quant)
 
 
-def _case(width: int, out: Layout, quant: str) -> Case:
+def _case(width: int, out: Layout, quant: str, loud: float = 1.0) -> Case:
     live, capacity, unit = 3, 5, QUANTS[quant].unit
     draw = Draw.fresh()
-    arrays, residual, h = draw.norm_inputs(live, width)
+    arrays, residual, h = draw.norm_inputs(live, width, loud)
     wide = pad(h)
 
     def view(outputs: Mapping[str, Array]) -> Mapping[str, Array]:
         if out != "lanes_q8":
             return outputs
         values, gap = q8_view(outputs["out_words"], outputs["out_scale"], padded(width), unit)
-        return {**outputs, "values": values.ravel(), "sum_gap": gap.ravel()}
+        steps = q8_steps(values, beyond(wide, capacity), outputs["out_scale"])
+        return {**outputs, "values": values.ravel(), "sum_gap": gap.ravel(), "steps": np.array([steps])}
 
     expected: dict[str, Array] = {"residual_out": beyond(residual, capacity)}
     match out:
@@ -44,6 +46,9 @@ def _case(width: int, out: Layout, quant: str) -> Case:
             expected["out_lanes"] = beyond(to_lanes(wide, unit, 4), capacity)
         case _:
             expected |= {"values": beyond(wide, capacity), "sum_gap": beyond(wide[:, ::32] * 0, capacity)}
-    bounds = dict.fromkeys(expected, 1e-5) | {"out_halves": 5e-4, "values": Q8_TOLERANCE, "row_max": 0}
+            expected["steps"] = np.zeros(1)
+    bounds = dict.fromkeys(expected, 1e-5) | {"out_halves": 5e-4, "values": Q8_TOLERANCE, "row_max": 0, "steps": 0.505}
     spec = norm.spec(width=width, eps=EPS, out=out, quant=quant, rows=capacity)
-    return Case(f"{spec.name}.{width}", spec, arrays, expected, Params(live), capacity, bounds, draw.seed, view=view)
+    return Case(
+        f"{spec.name}.{width}.x{loud:g}", spec, arrays, expected, Params(live), capacity, bounds, draw.seed, view=view
+    )
