@@ -61,7 +61,7 @@ def _verb() -> int:
     # The UsageError of click, which typer depends on or, by its version, carries under a private name.
     usage_error = cast("type[Exception]", typer.BadParameter.__bases__[0])
     try:
-        return int(app(standalone_mode=False) or Exit.OK)
+        return int(app(prog_name="kernelc", standalone_mode=False) or Exit.OK)
     except usage_error as e:
         print(_usage(cast(typer.BadParameter, e)), file=sys.stderr)
         return Exit.INPUT

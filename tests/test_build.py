@@ -264,7 +264,7 @@ def test_a_build_with_nothing_to_do_loads_no_compiler_and_no_driver(tmp_path: Pa
     run(plan(2), tmp_path / "store", tmp_path / "out", target="phoenix")
     heavy = ["vulkan", "numpy", "rich", "slangpy", "multiprocessing", "kernelc.compile"]
     program = (
-        "import sys; from pathlib import Path; import kernelc.cli; import kernelc.commands.inputs\n"
+        "import sys; from pathlib import Path; import kernelc.app; import kernelc.commands.inputs\n"
         "from tests.fixtures.builds import run; from tests.fixtures.plan import plan\n"
         f"r = run(plan(2), Path({str(tmp_path / 'store')!r}), Path({str(tmp_path / 'out')!r}), target='phoenix')\n"
         "assert r.compiled == 0, r\n"

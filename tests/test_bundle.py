@@ -1,19 +1,20 @@
 """The bundle's format: what is written comes back, and what is there is replaced whole or not at all."""
 
 import os
-import subprocess
-import sys
+import shutil
 import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kernelrt import atomic
 from kernelrt import errors as e
-from kernelrt.bundle import Bundle, load, write
+from kernelrt.bundle import Bundle, check_place, load, write
 from tests.fixtures.builds import tree
 from tests.fixtures.bundles import CODE, entry, rewrite, sample
-from tests.fixtures.cli import ROOT, environment
 
 
 @pytest.fixture
@@ -130,22 +131,22 @@ def test_a_folder_set_aside_by_a_dead_writer_is_put_back_or_replaced(tmp_path: P
     assert [p.name for p in tmp_path.iterdir()] == ["bundle"]
 
 
-def test_writers_of_one_place_do_not_take_each_other_for_something_foreign(place: Path) -> None:
-    program = (
-        "import sys; from pathlib import Path\n"
-        "from kernelrt.bundle import check_place, write; from tests.fixtures.bundles import sample\n"
-        "for i in range(60): check_place(Path(sys.argv[1])); write(Path(sys.argv[1]), sample(sys.argv[2], str(i)))\n"
-    )
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, place, name], cwd=ROOT, env=environment(), stderr=subprocess.PIPE
-        )
-        for name in ("a", "b", "c")
-    ]
-    for writer in writers:
-        _, errors = writer.communicate(timeout=120)
-        assert writer.returncode == 0, errors.decode()
-    assert load(place) in [sample(name, "59") for name in ("a", "b", "c")]
+@pytest.mark.parametrize("look", [check_place, lambda place: write(place, sample("c"))], ids=["check", "write"])
+def test_a_build_waits_for_another_one_to_put_its_bundle_there(place: Path, look: Callable[[Path], Any]) -> None:
+    """And does not take what it sees meanwhile for something foreign."""
+    write(place, sample())
+    aside = place.with_name("aside")
+    with ThreadPoolExecutor(1) as pool:
+        with atomic.locked(place.parent):
+            os.rename(place, aside)
+            place.mkdir()
+            (place / "half.spv").write_bytes(CODE)
+            looking = pool.submit(look, place)
+            with pytest.raises(TimeoutError):
+                looking.result(0.2)
+            shutil.rmtree(place)
+            os.rename(aside, place)
+        looking.result(60)
 
 
 def test_a_bundle_is_data(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The command as a user meets it: verbs, JSON, exit codes, one line for an error."""
 
+import ast
 import base64
 import contextlib
 import json
@@ -13,8 +14,28 @@ import pytest
 
 from kernelc.errors import Exit
 from kernelrt.bundle import load
+from tests.fixtures.builds import tree
 from tests.fixtures.cli import ROOT, SMALL, built, command, environment, kernelc, one_clear_error
 
+ENUM = (
+    "_signal",
+    "enum",
+    "types",
+    "operator",
+    "_operator",
+    "functools",
+    "collections",
+    "itertools",
+    "_collections",
+    "_functools",
+    "keyword",
+    "reprlib",
+    "_collections_abc",
+    "_abc",
+    "abc",
+    "_weakref",
+    "_thread",
+)
 KERNEL = "ffn_down.b1.q4_0"
 
 
@@ -165,7 +186,28 @@ def test_cache(tmp_path: Path) -> None:
         "bytes": 0,
         "quarantined": 0,
         "temporary": 0,
+        "strays": [],
     }
+    found = kernelc("explain", KERNEL, *SMALL, *words).stdout
+    assert "its entry is no longer in the store (`kernelc cache gc` removed it" in found
+
+
+def test_what_only_reads_makes_no_store(tmp_path: Path) -> None:
+    words = ("--store", tmp_path / "none")
+    for verb in (["cache", "stats"], ["cache", "verify"], ["cache", "gc"], ["explain", KERNEL, *SMALL]):
+        done = kernelc(*verb, *words)
+        assert done.returncode == 0, done.stderr
+    assert "empty" in kernelc("cache", "stats", *words).stdout
+    assert told("cache", "stats", *words)["entries"] == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_the_user_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "tmp" / "mine").write_text("mine")
+    for verb in (["build", *SMALL], ["cache", "stats"], ["cache", "gc", "--days", "0"], ["explain", KERNEL, *SMALL]):
+        one_clear_error(kernelc(*verb, "--store", tmp_path), Exit.STORE, "not a store of kernelc", "--store")
+    assert tree(tmp_path) == {"tmp/mine": b"mine"}
 
 
 def test_estimate_and_version_and_doctor() -> None:
@@ -188,6 +230,8 @@ def test_estimate_and_version_and_doctor() -> None:
         (["build", "--out", "x.kcb"], Exit.INPUT),
         (["plan", "--model", "/nowhere/config.json"], Exit.INPUT),
         (["estimate", "--seq", ""], Exit.INPUT),
+        (["cache", "gc", "--days", "nan"], Exit.INPUT),
+        (["cache", "gc", "--days", "-1"], Exit.INPUT),
     ],
 )
 def test_a_wrong_argument_is_one_line(words: list[str], code: Exit) -> None:
@@ -195,13 +239,56 @@ def test_a_wrong_argument_is_one_line(words: list[str], code: Exit) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["bulid"], ["build", "-j", "0"], ["build", "-j", "x"], ["show"], ["verify"], ["build", "--what"]]
+    ("words", "said"),
+    [
+        (["bulid"], "No such command 'bulid'"),
+        (["build", "-j", "0"], "0 is less than 1; `kernelc build --help`"),
+        (["build", "-j", "x"], "'x' is not a whole number"),
+        (["show"], "Missing argument 'KERNEL'"),
+        (["verify"], "Missing argument 'BUNDLE'"),
+        (["build", "--what"], "No such option"),
+    ],
 )
-def test_a_wrong_command_line_is_exit_code_2(words: list[str]) -> None:
+def test_a_wrong_command_line_is_one_line_and_exit_code_2(words: list[str], said: str) -> None:
     done = kernelc(*words)
+    one_clear_error(done, Exit.INPUT, said)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_no_word_at_all_gives_the_help() -> None:
+    done = kernelc()
     assert done.returncode == Exit.INPUT
-    assert "Traceback" not in done.stderr
-    assert "Error: " in done.stderr
+    assert done.stderr.startswith("Usage: kernelc ")
+
+
+def shell(line: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Runs `kernelc` by a line of bash, in which $K stands for it and $S for the small plan."""
+    words = {"K": " ".join(command()), "S": " ".join(SMALL)}
+    told_bash = ["bash", "-o", "pipefail", "-c", line]
+    env = environment(**words, **more)
+    return subprocess.run(told_bash, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("words", ["version", "plan $S --json", "--help", f"show {KERNEL} $S --emit spirv", "doctor"])
+@pytest.mark.parametrize("where", [">/dev/full", ">&-"])
+def test_a_result_that_cannot_be_printed_is_one_clear_error(words: str, where: str) -> None:
+    one_clear_error(shell(f"$K {words} {where}"), Exit.STORE, "stdout")
+
+
+@pytest.mark.parametrize("where", ["2>/dev/full", "2>&-"])
+def test_messages_that_cannot_be_printed_stop_no_build(tmp_path: Path, place: Path, where: str) -> None:
+    done = shell(f"$K build $S --out {tmp_path / 'out'} --store {tmp_path / 'store'} {where}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert load(tmp_path / "out") == load(place / "out")
+    assert shell(f"$K build --quant q3 {where}").returncode == Exit.INPUT
+
+
+def test_a_name_that_the_encoding_lacks_is_printed_escaped(tmp_path: Path, place: Path) -> None:
+    words = ("build", *SMALL, "--out", tmp_path / "☃", "--store", place / "store")
+    done = kernelc(*words, PYTHONIOENCODING="latin-1")
+    assert done.returncode == 0, done.stderr
+    assert "\\u2603: " in done.stdout
+    assert told(*words, PYTHONIOENCODING="latin-1")["bundle"] == str(tmp_path / "☃")
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:
@@ -212,7 +299,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
     process.stdout.close()
     assert process.stderr is not None
     assert process.stderr.read() == ""
-    process.wait(60)
+    assert process.wait(60) == 141, "as a program that SIGPIPE ended"
     process.stderr.close()
 
 
@@ -224,12 +311,20 @@ def test_help_lists_every_verb() -> None:
 
 def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
     program = (
-        "import sys, kernelc.cli; print(sorted({'jinja2', 'rich', 'vulkan', 'numpy', 'ctypes'} & set(sys.modules)))"
+        "import sys, kernelc.app; print(sorted({'jinja2', 'rich', 'vulkan', 'numpy', 'ctypes'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [command()[0], "-c", program], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_little_is_imported_before_signals_are_listened_to() -> None:
+    program = "import sys; before = set(sys.modules); import kernelc.cli; print(sorted(set(sys.modules) - before))"
+    words = [command()[0], "-I", "-S", "-c", f"import sys; sys.path += [{str(ROOT)!r}]; {program}"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    own = {"kernelc", "kernelc.cli", "kernelc.interrupts", "__future__"}
+    assert set(ast.literal_eval(done.stdout)) - own <= {"signal", *ENUM}, "signal imports enum"
 
 
 def test_on_a_terminal_there_is_a_bar(tmp_path: Path) -> None:

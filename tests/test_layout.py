@@ -128,7 +128,7 @@ def test_no_piece_of_the_template_library_is_unused(
     assert {f"glsl/{path.relative_to(TEMPLATES)}" for path in TEMPLATES.rglob("*") if path.is_file()} == read
 
 
-@pytest.mark.parametrize("module", ["kernelc.model", "kernelc.target", "kernelc.roofline", "kernelc.cli"])
+@pytest.mark.parametrize("module", ["kernelc.model", "kernelc.target", "kernelc.roofline", "kernelc.app"])
 def test_a_start_does_not_load_the_heavy_packages(module: str) -> None:
     """A second build must end in half a second."""
     heavy = {"numpy", "vulkan", "jinja2", "rich", "slangpy"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from kernelc.cli import app
+from kernelc.app import app
 from kernelc.errors import Exit
 from kernelc.model import ModelSpec
 from kernelc.roofline import estimate

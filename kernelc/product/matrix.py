@@ -48,7 +48,11 @@ class Matrix:
 
 
 def norm_bindings(width: int) -> list[Binding]:
-    """What the norm prologue reads and writes, f32: see templates/glsl/lib/norm.glsl."""
+    """What the norm prologue reads and writes, f32: see templates/glsl/lib/norm.glsl.
+
+    In front of a product `residual` and `residual_out` are two buffers: every workgroup reads the one, the first writes
+    the other.
+    """
     quads = width // 4
     return [
         Binding("branch", "f32x4", ("rows", quads)),

@@ -59,13 +59,13 @@ def matvec(
         raise ValueError(f"{matrix.family}: {cut.columns} columns; the matvec form takes 1 to {MATVEC_COLUMNS}")
     width, unit = padded(matrix.width), matrix.format.unit
     if norm_eps is not None:
-        inputs, x_bytes = norm_bindings(matrix.width), 3 * 4 * matrix.width
+        inputs, x_bytes = norm_bindings(matrix.width), 4 * 4 * matrix.width
     elif cut.dot:
         inputs = [Binding("x", "u32x4", ("rows", width // 16)), Binding("x_scale", "f32x2", ("rows", width // BLOCK))]
         x_bytes = width + width // 4
     else:
         inputs, x_bytes = [Binding("x", "f32x4", ("rows", width // 4))], 4 * width
-    out_bytes = sum(row_bytes(b) for b in outputs)
+    out_bytes = sum(row_bytes(b) for b in (*inputs, *outputs) if b.access == "w")
     return KernelSpec(
         name=f"{matrix.family}.b{cut.columns}.{matrix.quant}{'.dot' if cut.dot else ''}",
         family=matrix.family,

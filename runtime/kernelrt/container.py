@@ -134,7 +134,7 @@ def refuse_foreign(path: Path, as_file: bool) -> None:
             _refuse(path, "a file that is no bundle is in the way; move it or give another name")
         return
     if not stat.S_ISDIR(mode):
-        _refuse(path, "what is there is no folder; move it or give another name")
+        _refuse(path, "what is in the way of the bundle folder is none; move it or give another name")
     names = set(os.listdir(path))
     if names - {MANIFEST, _KERNELS}:
         _refuse(path, "holds other things than a bundle; move them or give another folder")

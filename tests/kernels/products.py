@@ -134,11 +134,8 @@ def tile_cuts(target: TargetSpec, matrix: Matrix) -> list[Tiles]:
     cuts = ((32, wide // 2, 32, 16, 128), (128, 64, 64, 16, 32), (128, wide, 64, 32, 32), (128, 64, 32, 32, 64))
     matrices = [Tiles(*cut, operand, target.subgroup) for operand in operands(target)[1:] for cut in cuts]
     sizes = ((32, False), (prefill_rows(target), True))
-    return (
-        plain
-        + matrices
-        + [tiles_tuned(target, matrix, *size, operand) for size in sizes for operand in operands(target)]
-    )
+    tuned = [tiles_tuned(target, matrix, *size, operand) for size in sizes for operand in operands(target)]
+    return list(dict.fromkeys([*plain, *matrices, *(replace(cut, rows=PREFILL_ROWS, prefill=True) for cut in tuned)]))
 
 
 def on_gpu(target: TargetSpec) -> bool:

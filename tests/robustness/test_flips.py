@@ -3,9 +3,10 @@
 import random
 from pathlib import Path
 
+from kernelc.folder import MARKER
 from kernelc.store import Store
 from tests.fixtures.builds import tree
-from tests.fixtures.cli import SMALL, kernelc
+from tests.fixtures.cli import SMALL, kernelc, one_clear_error
 
 
 def test_one_flipped_bit_in_each_stored_file(tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ def test_one_flipped_bit_in_each_stored_file(tmp_path: Path) -> None:
     places = random.Random(seed)
     kinds = sorted({Path(name).name for name in intact if name.startswith("entries/")})
     assert kinds == ["entry.json", "kernel.spv", "meta.json", "source.comp"]
-    others = sorted(name for name in intact if not name.startswith("entries/"))
+    others = sorted(name for name in intact if not name.startswith("entries/") and name != MARKER)
     assert len(others) == 2, "the history and what is remembered of the tools"
     for kind in [*kinds, *others]:
         flipped = [name for name in intact if name == kind or (kind in kinds and Path(name).name == kind)]
@@ -37,3 +38,10 @@ def test_one_flipped_bit_in_each_stored_file(tmp_path: Path) -> None:
         assert Store(store).verify() == (len(entries), {})
     left = {name: data for name, data in tree(store).items() if not name.startswith("quarantine/")}
     assert left == intact
+
+
+def test_one_flipped_bit_in_the_marker_is_one_clear_error(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    Store(store)
+    (store / MARKER).write_bytes(bytes([b ^ 1 if i == 3 else b for i, b in enumerate((store / MARKER).read_bytes())]))
+    one_clear_error(kernelc("build", *SMALL, "--store", store), 5, MARKER, "--store")

@@ -90,6 +90,66 @@ def test_interrupted(tmp_path: Path, number: signal.Signals) -> None:
     assert Store(tmp_path / "store").stats().temporary == 0
 
 
+@pytest.mark.parametrize("verb", ["build", "doctor"])
+def test_interrupted_at_random_instants(tmp_path: Path, verb: str) -> None:
+    """In its own code or in a callback of a library, once or twice in a row: it ends, and says so."""
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")
+    instants, seen = random.Random(seed), list[int]()
+    for i in range(12):
+        places = ("--out", tmp_path / f"out{i}", "--store", tmp_path / f"store{i}")  # empty: the tools are tried too
+        words = command("build", *SMALL, *places) if verb == "build" else command("doctor")
+        process = subprocess.Popen(
+            words, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        while not _listens(Path(f"/proc/{process.pid}/status")):
+            assert process.poll() is None
+        time.sleep(instants.uniform(0, 0.4))
+        for _ in range(1 + i % 2):
+            process.send_signal(instants.choice([signal.SIGINT, signal.SIGTERM]))
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode in (0, 130), errors
+        assert "Traceback" not in errors
+        assert "ignored" not in errors
+        if process.returncode == 130:
+            assert "error: interrupted" in errors
+        elif verb == "build":
+            load(tmp_path / f"out{i}")
+        seen.append(process.returncode)
+    assert 130 in seen
+
+
+def _listens(status: Path) -> bool:
+    """Whether a process has a handler of SIGTERM."""
+    (caught,) = (line.split()[1] for line in status.read_text().splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def test_a_signal_within_a_call_of_the_compiler_is_neither_lost_nor_costs_code() -> None:
+    program = (
+        "import signal; from kernelc.interrupts import Interrupted, Interrupts\n"
+        "from kernelc.toolchain.slang_library import SlangLibrary, library_path\n"
+        "library, interrupts = SlangLibrary(library_path()), Interrupts()\n"
+        "source = '#version 460\\nlayout(local_size_x = 1) in;\\nvoid main() {}\\n'\n"
+        "whole, caught = library.compile(source, 'k'), 0\n"
+        "interrupts.listen()\n"
+        "for i in range(300):\n"
+        "    found = None\n"
+        "    try:\n"
+        "        signal.setitimer(signal.ITIMER_REAL, 2e-5 + i * 2e-6)\n"
+        "        found = library.compile(source, 'k')\n"
+        "        while True: signal.sigtimedwait((), 1)\n"
+        "    except Interrupted:\n"
+        "        caught += 1\n"
+        "    assert found in (None, whole), found\n"
+        "assert caught == 300, caught\n"
+    )
+    done = subprocess.run(
+        [command()[0], "-c", program], cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_killed_worker_costs_one_kernel(tmp_path: Path) -> None:
     words = command("build", *SMALL, "-j", "1", "--out", tmp_path / "out", "--store", tmp_path / "store")
     process = subprocess.Popen(

@@ -1,9 +1,13 @@
 """What the doctor finds, and what it says of what is not there."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from kernelc.doctor import Finding, examine
 from kernelc.toolchain import radv_driver
+from tests.fixtures.cli import kernelc
 
 
 def _named(findings: tuple[Finding, ...]) -> dict[str, Finding]:
@@ -45,6 +49,15 @@ def test_what_the_build_needs_is_there_with_version_and_features() -> None:
     assert "float16" in lavapipe.features
 
 
+def test_a_loader_without_a_driver_is_there_and_the_devices_are_not(tmp_path: Path) -> None:
+    done = kernelc("doctor", "--json", VK_DRIVER_FILES=str(tmp_path / "no.json"), VK_ICD_FILENAMES="/no.json")
+    named = {finding["name"]: finding for finding in json.loads(done.stdout)}
+    assert named["Vulkan loader"]["found"]
+    assert not named["lavapipe (CPU)"]["found"]
+    assert named["lavapipe (CPU)"]["cost"]
+    assert not named["GPU"]["found"]
+
+
 def test_what_is_missing_is_said_with_its_cost(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(radv_driver, "_DATA_FOLDERS", str(tmp_path))
@@ -55,6 +68,7 @@ def test_what_is_missing_is_said_with_its_cost(monkeypatch: pytest.MonkeyPatch, 
     assert not radv.found
     assert "RADV is not installed" in radv.note
     assert "no register counts" in radv.cost
+    assert "radv:phoenix was not there at build time" in radv.cost  # as kernelc/compile.py has it in the manifest
     assert "mesa-vulkan-drivers" in radv.install
     aiecc = named["aiecc (mlir-aie)"]
     assert not aiecc.found

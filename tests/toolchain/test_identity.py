@@ -115,6 +115,16 @@ def test_a_memo_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> Non
         memo.save()
 
 
+def test_a_folder_in_the_place_of_the_memo_stops_nothing(tmp_path: Path) -> None:
+    file, path = tmp_path / "tool", tmp_path / "memo.json"
+    file.write_bytes(b"one")
+    path.mkdir()
+    memo = Memo(path)
+    assert memo.sha256(file) == hashlib.sha256(b"one").hexdigest()
+    memo.save()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["memo.json", "tool"]
+
+
 def test_a_missing_tool_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="gone cannot be read: No such file"):
         Memo().sha256(tmp_path / "gone")

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from kernelc.toolchain import radv_driver
 from kernelc.toolchain.errors import CompileError
 from kernelc.toolchain.glslang import compile
 from kernelc.toolchain.identity import Memo
-from kernelc.toolchain.radv import Radv, choose
+from kernelc.toolchain.radv import Radv, WorkerError, choose
 from kernelc.toolchain.radv_driver import Driver
 
 _SHADER = """#version 460
@@ -159,6 +160,26 @@ def test_the_users_driver_settings_do_not_reach_it(radv: Radv, driver: Driver, m
     monkeypatch.setenv("VK_DRIVER_FILES", "/nowhere.json")
     with Radv(driver) as compiler:
         assert compiler.compile(spirv, "sum", 2, {0: 64}) == expected
+
+
+def test_the_folder_it_is_started_in_is_not_searched(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("json", "struct", "vulkan", "cffi"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not ours to run')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    with Radv(driver) as compiler:
+        assert "Null hardware" in compiler.about()["name"]
+
+
+def test_a_process_that_does_not_start_is_not_taken_for_a_missing_driver(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with Radv(driver) as compiler, pytest.raises(WorkerError, match=r"does not start: it exited with code 1$"):
+        compiler.about()
+    assert not issubclass(WorkerError, ToolError)
 
 
 def test_an_unknown_gpu_is_one_clear_error() -> None:
