@@ -38,7 +38,7 @@ lint: $(READY) ## ruff: rules and format
 	$(BIN)/ruff format --check .
 
 types: $(READY) ## pyright, strict for kernelc and kernelrt
-	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pyright --project pyproject.toml --pythonpath $(BIN)/python
 
 pytest: $(READY) ## the tests alone
 	$(BIN)/python -m pytest -n $(JOBS)
