@@ -186,11 +186,13 @@ def builtin(kind: str, folder: Path, name_or_path: str, suffixes: tuple[str, ...
 
     A path is whatever has a separator or one of `suffixes`, or exists. Raises InputError for the rest.
     """
+    path = Path(name_or_path)
+    if path.suffix.lower() in suffixes or path.parent != Path():
+        return path
     names = sorted(path.stem for path in folder.glob("*.toml"))
     if name_or_path in names:
         return folder / f"{name_or_path}.toml"
-    path = Path(name_or_path)
-    if name_or_path and (path.suffix.lower() in suffixes or path.parent != Path() or os.path.lexists(path)):
+    if name_or_path and os.path.lexists(path):
         return path
     raise InputError(
         f"unknown {kind} {shown(name_or_path)}{close(name_or_path, names)} "
