@@ -11,6 +11,7 @@ from kernelc.toolchain.abi import check_abi, check_features, check_limits
 from kernelc.toolchain.errors import CompileError
 from kernelc.toolchain.isa import Isa, IsaStats
 from kernelc.toolset import Toolset
+from kernelrt.abi import specialization
 from kernelrt.jsonio import canonical
 
 
@@ -37,7 +38,7 @@ def to_spirv(spec: KernelSpec, source: str, tools: Toolset) -> bytes:
 
 def to_isa(spec: KernelSpec, spirv: bytes, tools: Toolset) -> Isa:
     """The kernel's machine code with its specialization constants at their values. CompileError, ToolError."""
-    constants = {0: spec.workgroup} | {i: constant.value for i, constant in enumerate(spec.constants, 1)}
+    constants = specialization(spec.workgroup, spec.constants)
     return tools.loaded_offline.compile(spirv, spec.name, len(spec.bindings), constants, spec.subgroup)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from kernelc.kernel import ceil_div
+from kernelc.kernel import KernelSpec, ceil_div
 from kernelc.kernels import head
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import Matvec
@@ -16,7 +16,10 @@ from tests.oracle.pointwise import F64
 
 def cases(target: TargetSpec) -> Iterator[Case]:
     sizes = (Matrix("head", 300, 80, "q4_0"), Matrix("head", 101, 5376, "q4_0"))
-    make = lambda matrix, cut: head.spec(matrix, cut, norm_eps=EPS)  # noqa: E731
+
+    def make(matrix: Matrix, cut: Cut) -> KernelSpec:
+        return head.spec(matrix, cut, norm_eps=EPS)
+
     yield from product_cases(target, make, sizes, fused=True, judge=_judge)
 
 
