@@ -20,7 +20,6 @@ import numpy as np
 
 from kernelc.buckets import MAX_BATCH, Buckets
 from kernelc.kernel import Binding, KernelSpec
-from kernelc.model import ModelSpec
 from kernelc.plan import plan
 from kernelc.render import render
 from kernelc.target import TargetSpec
@@ -30,6 +29,7 @@ from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import Buffer
 from kernelrt.gpu.pipeline import Pipeline
 from kernelrt.gpu.run import Dispatch, Recording
+from kernelrt.model import ModelSpec
 from kernelrt.params import Params, Sequence
 
 CACHE = 256 << 20  # bytes of large inputs in rotation: several times any device's last cache

@@ -2,9 +2,9 @@
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import ceil_div
-from kernelc.model import LayerKind, ModelSpec
 from kernelc.product.tiles import prefill_rows
 from kernelc.target import TargetSpec
+from kernelrt.model import LayerKind, ModelSpec
 
 QUERY_TILE = 64  # rows that a chunk's scratch is padded to: every query tile divides it
 

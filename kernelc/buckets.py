@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from kernelc.errors import InputError
-from kernelc.quant import QUANTS
+from kernelrt.errors import InputError
+from kernelrt.quant import QUANTS
 
 MAX_BATCH = 32  # sequences in the run-time scalars' buffer (templates/glsl/lib/header.glsl)
 _MOST = {"--seq": 131072, "--batch": MAX_BATCH}

@@ -7,10 +7,10 @@ from types import ModuleType
 
 from kernelc import kernels
 from kernelc.buckets import Buckets
-from kernelc.errors import InputError
 from kernelc.kernel import KernelSpec
-from kernelc.model import ModelSpec
 from kernelc.target import TargetSpec
+from kernelrt.errors import InputError
+from kernelrt.model import ModelSpec
 
 
 def families() -> tuple[ModuleType, ...]:

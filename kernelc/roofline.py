@@ -8,10 +8,11 @@ and dispatches are not, nor is all that a real machine loses. So a measurement a
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from kernelc.errors import Exit, InputError, KernelcError
-from kernelc.model import ModelSpec
-from kernelc.quant import QUANTS, Quant
+from kernelc.errors import KernelcError
 from kernelc.target import TargetSpec
+from kernelrt.errors import Exit, InputError
+from kernelrt.model import ModelSpec
+from kernelrt.quant import QUANTS, Quant
 
 KV_BYTES = 2  # K and V are kept as fp16
 Phase = Literal["decode", "prefill"]

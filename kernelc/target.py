@@ -6,8 +6,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from kernelc.errors import InputError
-from kernelc.specfile import (
+from kernelc.toolchain.radv_families import FAMILIES
+from kernelrt.errors import InputError
+from kernelrt.gpu.features import FEATURES
+from kernelrt.specfile import (
     FieldError,
     builtin,
     check_keys,
@@ -21,8 +23,6 @@ from kernelc.specfile import (
     shown,
     text,
 )
-from kernelc.toolchain.radv_families import FAMILIES
-from kernelrt.gpu.features import FEATURES
 
 _FOLDER = Path(__file__).resolve().parent / "targets"
 _SUFFIXES = (".toml",)

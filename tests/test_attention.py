@@ -3,8 +3,8 @@
 from kernelc.attention import caches_and_chunks, capacities, chunks
 from kernelc.buckets import Buckets
 from kernelc.kernels import attn_decode, attn_prefill
-from kernelc.model import ModelSpec
 from kernelc.target import TargetSpec
+from kernelrt.model import ModelSpec
 
 BIG, ODD = ModelSpec.load("gemma27b"), ModelSpec.load("tiny-odd")
 PHOENIX, HOST = TargetSpec.load("phoenix"), TargetSpec.load("host")

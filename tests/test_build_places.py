@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from kernelc.errors import Exit
 from kernelrt.bundle import load, write
+from kernelrt.errors import Exit
 from tests.fixtures.bundles import sample
 from tests.fixtures.cli import SMALL, built, kernelc, one_clear_error
 

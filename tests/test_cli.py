@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from kernelc.errors import Exit
 from kernelrt.bundle import load
+from kernelrt.errors import Exit
 from tests.fixtures.builds import tree
 from tests.fixtures.cli import ROOT, SMALL, built, command, environment, kernelc, one_clear_error
 

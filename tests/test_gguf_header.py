@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kernelc.errors import InputError
-from kernelc.model import ModelSpec
+from kernelrt.errors import InputError
+from kernelrt.model import ModelSpec
 from tests.fixtures.errors import one_line
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kernelc.errors import InputError
-from kernelc.model import ModelSpec
+from kernelrt.errors import InputError
+from kernelrt.model import ModelSpec
 from tests.fixtures.errors import one_line
 
 # As published with the 27B weights: a multimodal file whose text part leaves out what Gemma3TextConfig has by default.

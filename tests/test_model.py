@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from kernelc.errors import InputError
-from kernelc.model import ModelSpec
+from kernelrt.errors import InputError
+from kernelrt.model import ModelSpec
 from tests.fixtures.errors import one_line
 
 BUILT_IN = ("gemma1b", "gemma4b", "gemma12b", "gemma27b", "tiny", "tiny-odd")
-MODELS = Path(__file__).resolve().parents[1] / "kernelc" / "models"
+MODELS = Path(__file__).resolve().parents[1] / "runtime" / "kernelrt" / "models"
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

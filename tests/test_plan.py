@@ -8,11 +8,11 @@ import pytest
 from kernelc.buckets import Buckets
 from kernelc.commands.estimate import estimate
 from kernelc.commands.inputs import inputs
-from kernelc.errors import InputError
 from kernelc.kernel import KernelSpec
-from kernelc.model import ModelSpec
 from kernelc.plan import plan
 from kernelc.target import TUNE_KEYS, TargetSpec
+from kernelrt.errors import InputError
+from kernelrt.model import ModelSpec
 
 MODELS = ("gemma27b", "gemma12b", "gemma4b", "gemma1b", "tiny", "tiny-odd")
 TARGETS = ("phoenix", "hawkpoint", "h200", "host")

@@ -10,10 +10,10 @@ import pytest
 import typer
 
 from kernelc.app import app
-from kernelc.errors import Exit
-from kernelc.model import ModelSpec
 from kernelc.roofline import estimate
 from kernelc.target import TargetSpec
+from kernelrt.errors import Exit
+from kernelrt.model import ModelSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

@@ -7,9 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelc.errors import InputError
-from kernelc.model import ModelSpec
-from kernelc.quant import QUANTS
 from kernelc.roofline import (
     ImpossibleClaimError,
     check_claim,
@@ -22,6 +19,9 @@ from kernelc.roofline import (
     weight_bytes,
 )
 from kernelc.target import TargetSpec
+from kernelrt.errors import InputError
+from kernelrt.model import ModelSpec
+from kernelrt.quant import QUANTS
 
 GEMMA27B = ModelSpec.load("gemma27b")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kernelc.errors import Exit
 from kernelrt.bundle import load
+from kernelrt.errors import Exit
 from tests.fixtures.cli import ROOT, SMALL, built, command, environment, kernelc, one_clear_error
 
 KERNEL = "ffn_down.b1.q4_0"
@@ -87,9 +87,11 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
 def test_little_is_imported_before_signals_are_listened_to() -> None:
     program = "import sys; before = set(sys.modules); import kernelc.cli; print(sorted(set(sys.modules) - before))"
-    words = [command()[0], "-I", "-S", "-c", f"import sys; sys.path += [{str(ROOT)!r}]; {program}"]
+    paths = [str(ROOT), str(ROOT / "runtime")]
+    words = [command()[0], "-I", "-S", "-c", f"import sys; sys.path += {paths!r}; {program}"]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    own = {"kernelc", "kernelc.cli", "kernelc.interrupts", "__future__"}
+    own = {"kernelc", "kernelc.cli", "kernelrt", "kernelrt.console", "__future__"}
+    own |= {"kernelrt.console.main", "kernelrt.console.interrupts"}
     assert set(ast.literal_eval(done.stdout)) - own <= {"signal", *ENUM}, "signal imports enum"
 
 

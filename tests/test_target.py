@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kernelc.errors import InputError
 from kernelc.target import TargetSpec
+from kernelrt.errors import InputError
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.features import FEATURES
 

@@ -38,11 +38,11 @@ def build(
     """Compile every kernel of a model for a target, and write the bundle."""
     from kernelc import build as builder
     from kernelc.commands.inputs import choose_tools, inputs, open_store
-    from kernelc.commands.output import print_json
     from kernelc.commands.places import check_places, named
     from kernelc.commands.progress import reporter
-    from kernelc.errors import Exit, InputError
     from kernelc.store import default_root
+    from kernelrt.console.output import print_json
+    from kernelrt.errors import Exit, InputError
 
     folder, file, root = named("--out", out), named("--bundle-file", bundle_file), named("--store", store)
     if only is not None and (folder or file):
@@ -70,4 +70,4 @@ def build(
     else:
         print(result.summary())
     if result.failures:
-        raise typer.Exit(Exit.BUILD)
+        raise typer.Exit(Exit.FAILED)

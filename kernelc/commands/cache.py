@@ -13,8 +13,8 @@ cache = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look afte
 @cache.command()
 def stats(store: o.StoreAt = None, json: o.Json = False) -> None:
     """Entries, their size, and what is in quarantine."""
-    from kernelc.commands.output import print_json
     from kernelc.store import existing
+    from kernelrt.console.output import print_json
 
     opened = existing(store)
     found = opened.stats()
@@ -37,9 +37,9 @@ def gc(
     json: o.Json = False,
 ) -> None:
     """Remove old entries, the quarantine, and what dead builds left."""
-    from kernelc.commands.output import print_json
-    from kernelc.errors import InputError
     from kernelc.store import existing
+    from kernelrt.console.output import print_json
+    from kernelrt.errors import InputError
 
     if not days >= 0:  # so that nan is refused too
         raise InputError(f"--days {days:g}: expected a number of days, 0 or more")
@@ -56,9 +56,9 @@ def verify(store: o.StoreAt = None, json: o.Json = False) -> None:
     """Check every byte; what fails goes to quarantine, and the next build makes it again. Exit code 5 if any failed."""
     import sys
 
-    from kernelc.commands.output import print_json
-    from kernelc.errors import Exit
     from kernelc.store import existing
+    from kernelrt.console.output import print_json
+    from kernelrt.errors import Exit
 
     opened = existing(store)
     with opened.in_use():

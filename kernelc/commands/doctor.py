@@ -12,11 +12,12 @@ def doctor(json: o.Json = False) -> None:
 
     import typer
 
-    from kernelc.commands.output import print_json
     from kernelc.doctor import examine
-    from kernelc.errors import Exit, ToolError
+    from kernelc.errors import ToolError
     from kernelc.toolchain import glslang, spirv_val
     from kernelc.toolchain.identity import Memo
+    from kernelrt.console.output import print_json
+    from kernelrt.errors import Exit
 
     memo = Memo()
     findings = examine(memo)

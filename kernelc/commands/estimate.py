@@ -13,10 +13,10 @@ def estimate(
 ) -> None:
     """Roofline: what the target could do at best with the model, with the arithmetic."""
     from kernelc.commands.inputs import sizes
-    from kernelc.commands.output import print_json
-    from kernelc.model import ModelSpec
     from kernelc.roofline import estimate as bounds
     from kernelc.target import TargetSpec
+    from kernelrt.console.output import print_json
+    from kernelrt.model import ModelSpec
 
     model_spec, target_spec = ModelSpec.load(model), TargetSpec.load(target)
     found = [

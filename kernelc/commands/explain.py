@@ -19,9 +19,9 @@ def explain(
 ) -> None:
     """Say which part of a kernel's action key changed since it was last built."""
     from kernelc.commands.inputs import choose_tools, inputs
-    from kernelc.commands.output import print_json
     from kernelc.explain import explain as explained
     from kernelc.store import existing
+    from kernelrt.console.output import print_json
 
     wanted = inputs(model, target, quant, seq, batch)
     spec = wanted.kernel(kernel)

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Literal
 
 from kernelc.buckets import Buckets, check_sizes
-from kernelc.errors import InputError
 from kernelc.kernel import KernelSpec
-from kernelc.model import ModelSpec
 from kernelc.obtain import Request
 from kernelc.plan import plan
-from kernelc.specfile import shown
 from kernelc.store import Store, default_root
 from kernelc.target import TargetSpec
 from kernelc.toolchain.identity import Memo
 from kernelc.toolset import Toolset, choose
+from kernelrt.errors import InputError
+from kernelrt.model import ModelSpec
+from kernelrt.specfile import shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from kernelc.errors import InputError, StoreError
+from kernelc.errors import StoreError
 from kernelrt.bundle import check_place
 from kernelrt.container import is_file_name
-from kernelrt.errors import BundleWriteError
+from kernelrt.errors import BundleWriteError, InputError
 
 
 def named(option: str, text: str | None) -> Path | None:

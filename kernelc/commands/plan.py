@@ -15,7 +15,7 @@ def plan(
     from dataclasses import asdict
 
     from kernelc.commands.inputs import inputs
-    from kernelc.commands.output import print_json, table
+    from kernelrt.console.output import print_json, table
 
     wanted = inputs(model, target, quant, seq, batch)
     if json:

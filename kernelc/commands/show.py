@@ -42,10 +42,10 @@ def show(
     """
     from kernelc import show as stages
     from kernelc.commands.inputs import inputs
-    from kernelc.commands.output import as_json, write_bytes
     from kernelc.errors import StoreError
     from kernelc.toolchain.identity import Memo
     from kernelc.toolset import choose
+    from kernelrt.console.output import as_json, write_bytes
 
     wanted = inputs(model, target, quant, seq, batch)
     spec = wanted.kernel(kernel)

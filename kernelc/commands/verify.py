@@ -19,8 +19,8 @@ def verify(
     json: o.Json = False,
 ) -> None:
     """Check every byte of a bundle."""
-    from kernelc.commands.output import print_json
     from kernelrt.bundle import load
+    from kernelrt.console.output import print_json
 
     loaded = load(bundle, model, target)
     size = sum(len(data) for data in loaded.contents.values())

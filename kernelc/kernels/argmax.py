@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from kernelc.buckets import MAX_BATCH, Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Value, Work, frozen, tags
 from kernelc.kernels import head
-from kernelc.model import ModelSpec
 from kernelc.target import TargetSpec
+from kernelrt.model import ModelSpec
 
 
 def logits_binding(vocab: int) -> Binding:

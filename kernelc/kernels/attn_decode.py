@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from kernelc.attention import capacities
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Work, ceil_div, frozen, tags
-from kernelc.model import ModelSpec
 from kernelc.product.forms import dot_pays, heads_in_blocks
 from kernelc.product.matvec import MATVEC_COLUMNS
-from kernelc.quant import BLOCK, QUANTS, padded
 from kernelc.target import TargetSpec
+from kernelrt.model import ModelSpec
+from kernelrt.quant import BLOCK, QUANTS, padded
 
 _STREAM = 32  # accumulators of one lane that keep registers free for loads in flight
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from kernelc.attention import caches_and_chunks
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Value, Work, frozen, tags
-from kernelc.model import LayerKind, ModelSpec
-from kernelc.quant import padded
 from kernelc.target import TargetSpec
+from kernelrt.model import LayerKind, ModelSpec
+from kernelrt.quant import padded
 
 _EDGE = 16  # of a cooperative matrix
 _LANES = 32  # of the subgroups that share the softmax of its rows, two lanes a row

@@ -2,7 +2,7 @@
 
     residual[b][i] = E[tokens[b]][i] * scale;  tokens u32 [rows], residual f32 [rows, hidden]
 
-E is [vocab, padded(hidden)] in the planes of `kernelc.quant`, the same matrix as the head's. transformers multiplies
+E is [vocab, padded(hidden)] in the planes of `kernelrt.quant`, the same matrix as the head's. transformers multiplies
 by a tensor of the weights' dtype (Gemma3TextScaledWordEmbedding), and Gemma 3's weights are bfloat16: `scale` is
 sqrt(hidden) rounded to that unless told otherwise. A token id that is not below vocab gives a row of NaN and reads
 nothing; the host checks ids before.
@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 from kernelc.buckets import MAX_BATCH, Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen, tags
-from kernelc.model import ModelSpec
-from kernelc.quant import BLOCK, QUANTS, padded
 from kernelc.target import TargetSpec
+from kernelrt.model import ModelSpec
+from kernelrt.quant import BLOCK, QUANTS, padded
 
 
 def spec(

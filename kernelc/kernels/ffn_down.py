@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec
-from kernelc.model import ModelSpec
 from kernelc.product.forms import Cut, cuts
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import matvec
 from kernelc.product.tiles import Tiles, tiles
 from kernelc.target import TargetSpec
+from kernelrt.model import ModelSpec
 
 
 def spec(matrix: Matrix, cut: Cut) -> KernelSpec:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from kernelc.attention import caches_and_chunks
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen, tags
-from kernelc.model import ModelSpec
 from kernelc.target import TargetSpec
+from kernelrt.model import ModelSpec
 
 
 def spec(*, capacity: int, chunk: int, kv_heads: int, head_dim: int, workgroup: int = 256) -> KernelSpec:

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Work, frozen, tags
-from kernelc.model import ModelSpec
 from kernelc.product.forms import dot_pays
 from kernelc.product.matrix import norm_bindings
 from kernelc.product.matvec import MATVEC_COLUMNS
 from kernelc.product.tiles import prefill_rows
-from kernelc.quant import BLOCK, QUANTS, padded
 from kernelc.target import TargetSpec
+from kernelrt.model import ModelSpec
+from kernelrt.quant import BLOCK, QUANTS, padded
 
 
 def spec(*, width: int, eps: float, out: Layout, quant: str, rows: int, workgroup: int = 256) -> KernelSpec:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from kernelc.attention import chunks
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen, tags
-from kernelc.model import ModelSpec
 from kernelc.target import TargetSpec
+from kernelrt.model import ModelSpec
 
 
 def spec(

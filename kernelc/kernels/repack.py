@@ -1,4 +1,4 @@
-"""repack: the blocks of a GGUF tensor into the two planes of `kernelc.quant`, on the device while weights are loaded.
+"""repack: the blocks of a GGUF tensor into the two planes of `kernelrt.quant`, on the device while weights are loaded.
 
 A block of 32 weights is an fp16 scale and 16 (q4_0) or 32 (q8_0) bytes of integers, 18 or 34 bytes in all: every
 other block starts at an odd halfword. The planes hold the same bytes in the same order, w u32x4 [blocks, 1 or 2] and
@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen, tags
-from kernelc.model import ModelSpec
-from kernelc.quant import BLOCK, QUANTS
 from kernelc.target import TargetSpec
+from kernelrt.model import ModelSpec
+from kernelrt.quant import BLOCK, QUANTS
 
 # Workgroups in x. A large tensor has more groups of blocks than one dimension of a dispatch may count (65535).
 GRID_X = 64

@@ -11,8 +11,8 @@ from decimal import Decimal, localcontext
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen, tags
-from kernelc.model import LayerKind, ModelSpec
 from kernelc.target import TargetSpec
+from kernelrt.model import LayerKind, ModelSpec
 
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459")
 _PER_INVOCATION = 4  # entries, so that 131072 positions of 256 stay below 65536 workgroups

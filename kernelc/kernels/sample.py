@@ -29,8 +29,8 @@ from kernelc.buckets import MAX_BATCH, Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen, tags
 from kernelc.kernels.argmax import logits_binding
 from kernelc.kernels.topk import MAX_WORKGROUP, check_select
-from kernelc.model import ModelSpec
 from kernelc.target import TargetSpec
+from kernelrt.model import ModelSpec
 
 
 def spec(*, vocab: int, rows: int = MAX_BATCH, workgroup: int = 1024) -> KernelSpec:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from kernelc.buckets import MAX_BATCH, Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Work, frozen, tags
 from kernelc.kernels.argmax import logits_binding
-from kernelc.model import MAX_VOCAB, ModelSpec
 from kernelc.target import TargetSpec
+from kernelrt.model import MAX_VOCAB, ModelSpec
 
 MAX_K = 256
 LOGPROBS = 64  # K of a bundle

@@ -4,5 +4,5 @@
     tile     more rows: tiles in shared memory, plain floats; runs anywhere
     coopmat  more rows: the same tiles through GL_KHR_cooperative_matrix
 
-Weights are row-major [height, padded(width)] in the two planes of `kernelc.quant`.
+Weights are row-major [height, padded(width)] in the two planes of `kernelrt.quant`.
 """

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
-from kernelc.model import ModelSpec
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import MATVEC_COLUMNS, Matvec
 from kernelc.product.tiles import Tiles, operands, prefill_rows, tiles_tuned
-from kernelc.quant import BLOCK, QUANTS
 from kernelc.target import TargetSpec
+from kernelrt.model import ModelSpec
+from kernelrt.quant import BLOCK, QUANTS
 
 Cut = Matvec | Tiles
 

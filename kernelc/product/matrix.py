@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kernelc.kernel import Binding, Work
-from kernelc.quant import BLOCK, QUANTS, Quant, padded
+from kernelrt.quant import BLOCK, QUANTS, Quant, padded
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from kernelc.kernel import Binding, Constant, Dim, KernelSpec, Layout, Value, ceil_div, frozen, tags
 from kernelc.product.matrix import Matrix, norm_bindings, row_bytes
-from kernelc.quant import BLOCK, padded
 from kernelc.target import TargetSpec
+from kernelrt.quant import BLOCK, padded
 
 MATVEC_COLUMNS = 8  # the most rows of activations that this form takes
 

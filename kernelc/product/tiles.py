@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from kernelc.errors import InputError
 from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Value, ceil_div, frozen, tags
 from kernelc.product.matrix import Matrix
-from kernelc.quant import padded
 from kernelc.target import TargetSpec
+from kernelrt.errors import InputError
+from kernelrt.quant import padded
 
 MATRIX_EDGE = 16  # of a cooperative matrix
 PREFILL_ROWS = 512  # tokens of a prefill chunk unless the target says otherwise

@@ -18,13 +18,14 @@ from typing import IO, Any, TypeVar, cast
 
 import kernelc
 import kernelrt
-from kernelc.errors import Exit, KernelcError, ToolError
+from kernelc.errors import KernelcError, ToolError
 from kernelc.toolchain.errors import CompileError
 from kernelc.toolchain.frames import read_frame, write_frame
 from kernelc.toolchain.identity import Memo
 from kernelc.toolchain.isa import Isa, stats_from
 from kernelc.toolchain.radv_driver import Driver, find_driver
 from kernelc.toolchain.radv_families import FAMILIES
+from kernelrt.errors import Exit
 
 # Settings of a user that would change what is compiled, or which driver is loaded.
 _FOREIGN = ("RADV_", "ACO_", "AMD_", "MESA_", "VK_", "NIR_", "DISABLE_LAYER", "ENABLE_LAYER")

@@ -1,12 +1,48 @@
-"""What a user of the runtime may meet as an error: one clear line each, never a traceback."""
+"""What a user may meet as an error, and the exit code of each kind: one clear line each, never a traceback."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of `kernelc` and `kernelrt`, as the README documents them."""
+
+    OK = 0
+    FAILED = 1  # a kernel did not compile or broke a build criterion; a run or a measurement went wrong
+    INPUT = 2  # wrong argument, model, target, weights or prompt
+    TOOL = 3  # a needed tool or device is missing or cannot do it
+    BUNDLE = 4  # a bundle was refused
+    STORE = 5  # a folder or file cannot be read or written
+    INTERRUPTED = 130
 
 
 class KernelrtError(Exception):
     """What was wrong, where, and what to do."""
 
+    exit_code = Exit.TOOL
+
+
+class InputError(KernelrtError):
+    """An argument or a file of the user's that cannot be used."""
+
+    exit_code = Exit.INPUT
+
+
+class FileError(KernelrtError):
+    """A file cannot be read or written."""
+
+    exit_code = Exit.STORE
+
+
+class RunError(KernelrtError):
+    """A run went wrong: its numbers cannot be used."""
+
+    exit_code = Exit.FAILED
+
 
 class BundleError(KernelrtError):
     """A bundle was refused. Each reason has its own class."""
+
+    exit_code = Exit.BUNDLE
 
 
 class NotABundleError(BundleError):

@@ -12,9 +12,9 @@ from kernelc.product.forms import Cut
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import Matvec
 from kernelc.product.tiles import PREFILL_ROWS, Tiles, operands, prefill_rows, tiles_tuned
-from kernelc.quant import QUANTS
 from kernelc.target import TargetSpec
 from kernelrt.params import Params
+from kernelrt.quant import QUANTS
 from tests.kernels.case import Array, Case
 from tests.kernels.harness import fresh_seed
 from tests.oracle.layout import pad, quantize_q8, to_lanes

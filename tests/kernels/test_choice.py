@@ -5,7 +5,6 @@ import pytest
 
 from kernelc.buckets import Buckets
 from kernelc.kernels import argmax, embedding, repack, sample, topk
-from kernelc.model import ModelSpec
 from kernelc.render import render
 from kernelc.target import TargetSpec
 from kernelc.toolchain import glslang
@@ -13,6 +12,7 @@ from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import Buffer, upload
 from kernelrt.gpu.pipeline import Pipeline
 from kernelrt.gpu.run import Dispatch, Recording
+from kernelrt.model import ModelSpec
 from kernelrt.params import NBYTES, Params, Sequence
 from tests.kernels.harness import execute, fresh_seed
 

@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from kernelc.buckets import Buckets
-from kernelc.model import ModelSpec
 from kernelc.plan import plan
 from kernelc.target import TargetSpec
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.run import Dispatch
+from kernelrt.model import ModelSpec
 from kernelrt.params import Params, Sequence
 from tests.kernels.harness import fresh_seed, relative_error
 from tests.kernels.machine import Machine

@@ -13,7 +13,7 @@ import torch  # pyright: ignore[reportMissingImports]  # of the extra `oracle` a
 from numpy.typing import NDArray
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig  # pyright: ignore[reportMissingImports]  # likewise
 
-from kernelc.model import ModelSpec
+from kernelrt.model import ModelSpec
 from tests.oracle.gemma import Layer, forward
 
 TOKENS = 40  # past both windows

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kernelc.model import ModelSpec
+from kernelrt.model import ModelSpec
 from tests.oracle.attention import attention, visible_keys
 from tests.oracle.pointwise import activate, rms_norm
 from tests.oracle.qk_rope import rotate

@@ -5,7 +5,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kernelc.quant import BLOCK, padded
+from kernelrt.quant import BLOCK, padded
 
 S = TypeVar("S", bound=np.generic)
 

@@ -127,7 +127,7 @@ def _listens(status: Path) -> bool:
 
 def test_a_signal_within_a_call_of_the_compiler_is_neither_lost_nor_costs_code() -> None:
     program = (
-        "import signal; from kernelc.interrupts import Interrupted, Interrupts\n"
+        "import signal; from kernelrt.console.interrupts import Interrupted, Interrupts\n"
         "from kernelc.toolchain.slang_library import SlangLibrary, library_path\n"
         "library, interrupts = SlangLibrary(library_path()), Interrupts()\n"
         "source = '#version 460\\nlayout(local_size_x = 1) in;\\nvoid main() {}\\n'\n"

@@ -7,9 +7,9 @@ import numpy as np
 
 from kernelc.kernel import Layout
 from kernelc.kernels import attn_decode
-from kernelc.quant import QUANTS, padded
 from kernelc.target import TargetSpec
 from kernelrt.params import Params, Sequence
+from kernelrt.quant import QUANTS, padded
 from tests.kernels.case import Array, Case
 from tests.kernels.harness import fresh_seed
 from tests.kernels.heads import BIG, EPS, FOUR, ODD, ONE, PAIR, TINY, HeadShape, empty_cache, norm_weight, normal, put

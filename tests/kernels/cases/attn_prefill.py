@@ -8,9 +8,9 @@ import numpy as np
 
 from kernelc.kernels import attn_prefill
 from kernelc.kernels.attn_prefill import Coopmat, Plain
-from kernelc.quant import padded
 from kernelc.target import TargetSpec
 from kernelrt.params import Params
+from kernelrt.quant import padded
 from tests.kernels.case import Case
 from tests.kernels.cases.qk_rope import by_head
 from tests.kernels.harness import fresh_seed

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from kernelc.kernels import embedding
-from kernelc.quant import QUANTS
 from kernelc.target import TargetSpec
 from kernelrt.params import Params
+from kernelrt.quant import QUANTS
 from tests.kernels.case import Case
 from tests.kernels.harness import fresh_seed
 from tests.oracle import quantize

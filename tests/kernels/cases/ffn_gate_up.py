@@ -9,8 +9,8 @@ from kernelc.kernel import KernelSpec
 from kernelc.kernels import ffn_gate_up
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import Matvec
-from kernelc.quant import padded
 from kernelc.target import TargetSpec
+from kernelrt.quant import padded
 from tests.kernels.case import Array, Case
 from tests.kernels.products import EPS, Q8_TOLERANCE, Cut, Outcome, Shape, beyond, product_cases
 from tests.oracle.layout import pad, q8_view, to_lanes

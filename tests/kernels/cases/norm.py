@@ -6,9 +6,9 @@ import numpy as np
 
 from kernelc.kernel import Layout
 from kernelc.kernels import norm
-from kernelc.quant import QUANTS, padded
 from kernelc.target import TargetSpec
 from kernelrt.params import Params
+from kernelrt.quant import QUANTS, padded
 from tests.kernels.case import Array, Case
 from tests.kernels.products import EPS, Q8_TOLERANCE, Draw, beyond
 from tests.oracle.layout import pad, q8_steps, q8_view, to_lanes

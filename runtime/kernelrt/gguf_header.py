@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from kernelc.errors import InputError
-from kernelc.specfile import FieldError, kind_of, number, open_file, shown
+from kernelrt.errors import InputError
+from kernelrt.specfile import FieldError, kind_of, number, open_file, shown
 
 _VERSIONS = (2, 3)
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}

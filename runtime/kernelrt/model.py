@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
-from kernelc import gguf_header, hf_config
-from kernelc.errors import InputError
-from kernelc.specfile import FieldError, builtin, check_keys, integer, is_folder, name, number, read_toml, shown, text
+from kernelrt import gguf_header, hf_config
+from kernelrt.errors import InputError
+from kernelrt.specfile import FieldError, builtin, check_keys, integer, is_folder, name, number, read_toml, shown, text
 
 LayerKind = Literal["local", "global"]
 ACTIVATIONS = ("gelu_tanh", "silu")

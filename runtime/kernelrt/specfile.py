@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kernelc.errors import InputError
+from kernelrt.errors import InputError
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from kernelc.errors import InputError
-from kernelc.specfile import FieldError, kind_of, number, read_bytes, shown
+from kernelrt.errors import InputError
+from kernelrt.specfile import FieldError, kind_of, number, read_bytes, shown
 
 # Our field -> theirs, for the fields that are one to one.
 _FIELDS = {
