@@ -25,10 +25,11 @@ from kernelc.render import render
 from kernelc.target import TargetSpec
 from kernelc.toolchain import glslang
 from kernelrt.abi import specialization
+from kernelrt.gpu.descriptors import Dispatch
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import Buffer
 from kernelrt.gpu.pipeline import Pipeline
-from kernelrt.gpu.run import Dispatch, Recording
+from kernelrt.gpu.run import Recording
 from kernelrt.model import ModelSpec
 from kernelrt.params import Params, Sequence
 

@@ -9,7 +9,8 @@ import pytest
 from kernelrt.gpu import memory
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.errors import GpuError
-from kernelrt.gpu.memory import Buffer, upload
+from kernelrt.gpu.memory import Buffer, allocate, upload
+from kernelrt.gpu.placement import Item, place
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +102,25 @@ def test_closing_twice_is_once(device: Device) -> None:
     buffer = Buffer(device, 16)
     buffer.close()
     buffer.close()
+
+
+def test_buffers_of_a_placement_share_blocks_and_do_not_touch_each_other(device: Device) -> None:
+    sizes = {"a": 5, "b": 4096, "c": 17, "d": 256}
+    items = [Item(name, "test", nbytes) for name, nbytes in sizes.items()]
+    placement = place(items, device.memory, device.info.max_storage_range, device.info.name)
+    assert len(placement.blocks) == 1
+    buffers = allocate(device, placement)
+    data = {
+        name: np.random.default_rng().integers(0, 256, nbytes, np.uint8).tobytes() for name, nbytes in sizes.items()
+    }
+    for name, buffer in buffers.items():
+        buffer.write(data[name])
+    assert {name: buffer.read() for name, buffer in buffers.items()} == data
+
+
+def test_a_view_is_the_memory_itself(device: Device) -> None:
+    with Buffer(device, 8, host=True) as buffer:
+        buffer.view()[2:4] = b"ab"
+        assert buffer.read(2, offset=2) == b"ab"
+    with pytest.raises(GpuError, match="this Buffer is closed"):
+        buffer.view()

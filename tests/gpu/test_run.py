@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from kernelc.toolchain.glslang import compile
+from kernelrt.gpu.descriptors import Dispatch
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.errors import GpuError
 from kernelrt.gpu.memory import Buffer, upload
 from kernelrt.gpu.pipeline import Pipeline
-from kernelrt.gpu.run import Dispatch, Recording, run
+from kernelrt.gpu.run import Recording, run
 
 # b += a * FACTOR, and the workgroup's true size.
 _ACCUMULATE = """#version 460

@@ -7,10 +7,11 @@ import numpy as np
 from kernelc.kernel import KernelSpec
 from kernelc.render import render
 from kernelc.toolchain import glslang
+from kernelrt.gpu.descriptors import Dispatch
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import Buffer
 from kernelrt.gpu.pipeline import Pipeline
-from kernelrt.gpu.run import Dispatch, Recording
+from kernelrt.gpu.run import Recording
 from kernelrt.params import NBYTES, Params
 from tests.kernels.case import Array
 

@@ -8,10 +8,11 @@ from kernelc.kernels import argmax, embedding, repack, sample, topk
 from kernelc.render import render
 from kernelc.target import TargetSpec
 from kernelc.toolchain import glslang
+from kernelrt.gpu.descriptors import Dispatch
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import Buffer, upload
 from kernelrt.gpu.pipeline import Pipeline
-from kernelrt.gpu.run import Dispatch, Recording
+from kernelrt.gpu.run import Recording
 from kernelrt.model import ModelSpec
 from kernelrt.params import NBYTES, Params, Sequence
 from tests.kernels.harness import execute, fresh_seed

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from kernelc.buckets import Buckets
 from kernelc.plan import plan
 from kernelc.target import TargetSpec
+from kernelrt.gpu.descriptors import Dispatch
 from kernelrt.gpu.device import Device
-from kernelrt.gpu.run import Dispatch
 from kernelrt.model import ModelSpec
 from kernelrt.params import Params, Sequence
 from tests.kernels.harness import fresh_seed, relative_error

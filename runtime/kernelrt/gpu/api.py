@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Sequence
 from typing import Any
 
-from kernelrt.gpu.errors import GpuError
+from kernelrt.gpu.errors import DeviceLostError, GpuError
 
 # The package has no types: its CFFI objects (handles, structs, arrays) are `Any` everywhere in this layer.
 CData = Any
@@ -35,7 +35,12 @@ class Vk:
         self.check(name, getattr(self.lib, name)(*args))
 
     def check(self, name: str, result: int) -> None:
-        """Raises GpuError unless `result` is VK_SUCCESS or VK_INCOMPLETE."""
+        """Raises GpuError unless `result` is VK_SUCCESS or VK_INCOMPLETE; DeviceLostError where that is it."""
+        if result == self.lib.VK_ERROR_DEVICE_LOST:
+            raise DeviceLostError(
+                f"the device was lost during {name}: reset by the driver, unplugged, or a kernel ran too long;"
+                " look at the kernel log (dmesg) and start again"
+            )
         if result not in (self.lib.VK_SUCCESS, self.lib.VK_INCOMPLETE):
             raise GpuError(f"{name} failed: {self.result_name(result)}")
 

@@ -1,14 +1,17 @@
-"""Command buffers: recorded once, submitted as often as wanted."""
+"""Command buffers: recorded once, submitted as often as wanted, alone or several in one submission."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from kernelrt.gpu.api import Arena, CData
 from kernelrt.gpu.device import Device
+from kernelrt.gpu.errors import GpuError
 from kernelrt.gpu.resource import Resource
+
+_LOOK_UP_NS = 200_000_000  # how long to wait before Python may see a signal (Ctrl-C)
 
 
 class Commands(Resource):
-    """One recorded command buffer with its fence. `record` is called once with the handle between begin and end."""
+    """One recorded command buffer. `record` is called once with the handle, between begin and end."""
 
     def __init__(self, device: Device, record: Callable[[CData], None]) -> None:
         vk, arena = device.vk, Arena(device.vk)
@@ -20,27 +23,61 @@ class Commands(Resource):
         )
         self._buffers = vk.ffi.new("VkCommandBuffer[1]")
         vk.call("vkAllocateCommandBuffers", device.handle, allocate, self._buffers)
-        self._fence = vk.create("vkCreateFence", "VkFence", device.handle, arena.new("VkFenceCreateInfo"), vk.null)
         super().__init__(device)
-        self._arena = Arena(vk)
-        self._submit = self._arena.new("VkSubmitInfo", commandBufferCount=1, pCommandBuffers=self._buffers)
-        handle = self._buffers[0]
-        vk.call("vkBeginCommandBuffer", handle, arena.new("VkCommandBufferBeginInfo"))
-        record(handle)
-        vk.call("vkEndCommandBuffer", handle)
+        self.handle = self._buffers[0]
+        vk.call("vkBeginCommandBuffer", self.handle, arena.new("VkCommandBufferBeginInfo"))
+        record(self.handle)
+        vk.call("vkEndCommandBuffer", self.handle)
 
-    def submit(self) -> None:
-        """Runs the commands and waits until they are done. Raises GpuError where the device is lost."""
-        vk, device = self.device.vk, self.device
-        vk.call("vkQueueSubmit", device.queue, 1, self._submit, self._fence)
-        fences = [self._fence]
-        vk.call("vkWaitForFences", device.handle, 1, fences, 1, 2**64 - 1)
-        vk.call("vkResetFences", device.handle, 1, fences)
+    def run(self) -> None:
+        """Submits them alone and waits. Raises DeviceLostError where the device is lost."""
+        with Submission(self.device, [self]) as submission:
+            submission.start()
+            submission.wait()
 
     def _destroy(self) -> None:
         vk, device = self.device.vk, self.device
-        vk.lib.vkDestroyFence(device.handle, self._fence, vk.null)
         vk.lib.vkFreeCommandBuffers(device.handle, device.command_pool, 1, self._buffers)
+
+
+class Submission(Resource):
+    """Command buffers that are submitted together, in their order, with one call, as often as wanted."""
+
+    def __init__(self, device: Device, commands: Sequence[Commands]) -> None:
+        vk = device.vk
+        self._arena = Arena(vk)
+        self._fence = vk.create("vkCreateFence", "VkFence", device.handle, Arena(vk).new("VkFenceCreateInfo"), vk.null)
+        super().__init__(device)
+        self.commands = tuple(commands)
+        handles = self._arena.array("VkCommandBuffer", [each.handle for each in commands])
+        self._submit = self._arena.new("VkSubmitInfo", commandBufferCount=len(commands), pCommandBuffers=handles)
+        self._fences = self._arena.array("VkFence", [self._fence])
+        self._running = False
+
+    def start(self) -> None:
+        """Submits and returns at once. Raises GpuError where the last run was not waited for."""
+        if self._running:
+            raise GpuError("submitted again before it was waited for")
+        vk, device = self.device.vk, self.device
+        vk.call("vkQueueSubmit", device.queue, 1, self._submit, self._fence)
+        self._running = True
+
+    def wait(self) -> None:
+        """Waits until the device is done with it. Raises DeviceLostError where the device is lost."""
+        vk, device = self.device.vk, self.device
+        while True:
+            result = vk.lib.vkWaitForFences(device.handle, 1, self._fences, 1, _LOOK_UP_NS)
+            if result != vk.lib.VK_TIMEOUT:
+                break
+        vk.check("vkWaitForFences", result)
+        vk.call("vkResetFences", device.handle, 1, self._fences)
+        self._running = False
+
+    def _destroy(self) -> None:
+        vk, device = self.device.vk, self.device
+        if self._running:  # left by an exception: the device may still read what is destroyed next
+            vk.lib.vkDeviceWaitIdle(device.handle)
+        vk.lib.vkDestroyFence(device.handle, self._fence, vk.null)
 
 
 def barrier(device: Device, command: CData) -> None:
@@ -61,16 +98,21 @@ def barrier(device: Device, command: CData) -> None:
     lib.vkCmdPipelineBarrier(command, work, after, 0, 1, memory, 0, null, 0, null)
 
 
-def copy_buffer(device: Device, source: CData, start: int, target: CData, offset: int, nbytes: int) -> None:
-    """Copies bytes between two buffers and waits."""
+def copying(device: Device, source: CData, start: int, target: CData, offset: int, nbytes: int) -> Commands:
+    """Commands that copy bytes between two buffers."""
     region = Arena(device.vk).new("VkBufferCopy", srcOffset=start, dstOffset=offset, size=nbytes)
 
     def record(command: CData) -> None:
         device.vk.lib.vkCmdCopyBuffer(command, source, target, 1, region)
         barrier(device, command)
 
-    with Commands(device, record) as commands:
-        commands.submit()
+    return Commands(device, record)
+
+
+def copy_buffer(device: Device, source: CData, start: int, target: CData, offset: int, nbytes: int) -> None:
+    """Copies bytes between two buffers and waits."""
+    with copying(device, source, start, target, offset, nbytes) as commands:
+        commands.run()
 
 
 def fill_buffer(device: Device, target: CData, word: int) -> None:
@@ -81,4 +123,4 @@ def fill_buffer(device: Device, target: CData, word: int) -> None:
         barrier(device, command)
 
     with Commands(device, record) as commands:
-        commands.submit()
+        commands.run()

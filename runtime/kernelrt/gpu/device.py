@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from kernelrt.gpu import heaps
 from kernelrt.gpu.api import Arena, CData, Vk
 from kernelrt.gpu.errors import GpuError
 from kernelrt.gpu.features import VULKAN_1_3, DeviceInfo, enable, query
@@ -63,6 +64,7 @@ class Device:
         self.physical = physical
         self.info = info
         self._closers: dict[int, Callable[[], None]] = {}
+        self.closings = 0  # how often something was closed: who checked at this count need not check again
         family, bits = _compute_family(vk, physical)
         self.timestamp_bits = bits
         arena = Arena(vk)
@@ -84,8 +86,7 @@ class Device:
         self.queue = out[0]
         pool = arena.new("VkCommandPoolCreateInfo", queueFamilyIndex=family)
         self.command_pool = vk.create("vkCreateCommandPool", "VkCommandPool", self.handle, pool, vk.null)
-        self.memory_properties = vk.ffi.new("VkPhysicalDeviceMemoryProperties*")
-        vk.lib.vkGetPhysicalDeviceMemoryProperties(physical, self.memory_properties)
+        self.memory = heaps.query(vk, physical, info.extensions)
 
     @staticmethod
     @contextmanager
@@ -111,6 +112,7 @@ class Device:
 
     def disown(self, key: int) -> bool:
         """Whether `key` was registered; it is not any more."""
+        self.closings += 1
         return self._closers.pop(key, None) is not None
 
     def has(self, key: int) -> bool:
@@ -123,6 +125,7 @@ class Device:
             self.vk.lib.vkDeviceWaitIdle(self.handle)
         while self._closers:
             _, close = self._closers.popitem()  # the latest first
+            self.closings += 1
             close()
         self.vk.lib.vkDestroyCommandPool(self.handle, self.command_pool, self.vk.null)
         self.vk.lib.vkDestroyDevice(self.handle, self.vk.null)

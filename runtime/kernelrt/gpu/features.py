@@ -55,6 +55,11 @@ class DeviceInfo:
     extensions: frozenset[str] = field(repr=False)
     matrices: tuple[str, ...]
 
+    @property
+    def unified(self) -> bool:
+        """Whether host and device share one memory."""
+        return self.device_type in ("cpu", "integrated")
+
 
 class FeatureChain:
     """The chain of feature structs, for asking a device and for enabling the same on it."""

@@ -1,4 +1,4 @@
-"""Storage buffers: allocation, and moving bytes in and out."""
+"""Storage buffers: their memory, and moving bytes in and out."""
 
 from typing import Any
 
@@ -9,36 +9,84 @@ from kernelrt.gpu.api import Arena, CData
 from kernelrt.gpu.commands import copy_buffer, fill_buffer
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.errors import GpuError
+from kernelrt.gpu.placement import Placement, candidates
 from kernelrt.gpu.resource import Resource
 
 Data = bytes | bytearray | memoryview | NDArray[Any]
 _STAGING = 64 << 20  # bytes of one staging copy
+_GRANULE = (
+    16  # buffers are rounded up to it, so that a vector load of the last element, and vkCmdFillBuffer, stay inside
+)
+
+
+class Block(Resource):
+    """One allocation of device memory of the given type; mapped for its whole life where the host sees it."""
+
+    def __init__(self, device: Device, memory_type: int, nbytes: int) -> None:
+        vk, arena = device.vk, Arena(device.vk)
+        info = arena.new("VkMemoryAllocateInfo", allocationSize=nbytes, memoryTypeIndex=memory_type)
+        self.nbytes = nbytes
+        self.memory_type = memory_type
+        self.handle = vk.create("vkAllocateMemory", "VkDeviceMemory", device.handle, info, vk.null)
+        super().__init__(device)
+        self.mapped: CData | None = None
+        if device.memory.types[memory_type].visible:
+            pointer = vk.ffi.new("void**")
+            vk.call("vkMapMemory", device.handle, self.handle, 0, vk.whole, 0, pointer)
+            self.mapped = vk.ffi.cast("char*", pointer[0])
+
+    def _destroy(self) -> None:
+        self.mapped = None
+        self.device.vk.lib.vkFreeMemory(self.device.handle, self.handle, self.device.vk.null)
 
 
 class Buffer(Resource):
-    """A storage buffer of `nbytes`, for its whole life in one allocation.
+    """A storage buffer of `nbytes`, for its whole life in the same memory.
 
-    Host-visible memory is mapped once: on a CPU or integrated device (`host=None` picks it there), or where `host` is
-    true. Elsewhere reads and writes go through a staging copy. Contents start undefined.
+    `Buffer(device, nbytes, host)` has an allocation of its own: memory that the host sees where `host` is true (None:
+    on a CPU or integrated device). With `at` it lies in a block, at an offset in bytes. Bytes of memory that the host
+    does not see are read and written through a staging copy. Contents start undefined.
     """
 
-    def __init__(self, device: Device, nbytes: int, host: bool | None = None) -> None:
+    def __init__(
+        self, device: Device, nbytes: int, host: bool | None = None, *, at: tuple[Block, int] | None = None
+    ) -> None:
         if nbytes <= 0:
             raise GpuError(f"a buffer of {nbytes} bytes cannot be created")
         if host is None:
-            host = device.info.device_type in ("cpu", "integrated")
+            host = device.info.unified
         self.nbytes = nbytes
+        vk, lib = device.vk, device.vk.lib
+        self.handle, needs = _create(device, nbytes)
+        self._own: Block | None = None
         try:
-            self.handle, self.memory = _allocate(device, nbytes, host)
+            if at is None:
+                kind = _memory_type(device, int(needs.memoryTypeBits), host)
+                block, offset = Block(device, kind, int(needs.size)), 0
+                self._own = block
+            else:
+                block, offset = at
+                _must_fit(needs, block, offset)
+            vk.call("vkBindBufferMemory", device.handle, self.handle, block.handle, offset)
         except GpuError as error:
+            lib.vkDestroyBuffer(device.handle, self.handle, vk.null)
+            if self._own is not None:
+                self._own.close()
             raise GpuError(f"a buffer of {nbytes} bytes on {device.info.name}: {error}") from error
         super().__init__(device)
-        self._mapped: CData | None = None
-        if host:
-            vk = device.vk
-            pointer = vk.ffi.new("void**")
-            vk.call("vkMapMemory", device.handle, self.memory, 0, vk.whole, 0, pointer)
-            self._mapped = vk.ffi.cast("char*", pointer[0])
+        self._mapped: CData | None = None if block.mapped is None else block.mapped + offset
+
+    @property
+    def mapped(self) -> bool:
+        """Whether the host sees it without a copy."""
+        return self._mapped is not None
+
+    def view(self) -> memoryview:
+        """The bytes themselves, writable, where the host sees them (GpuError where not). Not to be used once closed."""
+        self.must_be_open()
+        if self._mapped is None:
+            raise GpuError(f"a buffer of {self.nbytes} bytes lies in memory that the host does not see")
+        return memoryview(self.device.vk.ffi.buffer(self._mapped, self.nbytes)).cast("B")
 
     def write(self, data: Data, offset: int = 0) -> None:
         """Copies bytes (a C-contiguous array's) into the buffer at byte `offset`. Raises GpuError outside of it."""
@@ -82,16 +130,20 @@ class Buffer(Resource):
         self.must_be_open()
         fill_buffer(self.device, self.handle, word)
 
+    def close(self) -> None:
+        """Frees it, and the memory that is its own; a second call does nothing."""
+        super().close()
+        if self._own is not None:
+            self._own.close()
+
     def _inside(self, offset: int, nbytes: int) -> None:
         self.must_be_open()
         if offset < 0 or nbytes < 0 or offset + nbytes > self.nbytes:
             raise GpuError(f"bytes {offset}..{offset + nbytes} are outside of a buffer of {self.nbytes} bytes")
 
     def _destroy(self) -> None:
-        vk = self.device.vk
         self._mapped = None
-        vk.lib.vkDestroyBuffer(self.device.handle, self.handle, vk.null)
-        vk.lib.vkFreeMemory(self.device.handle, self.memory, vk.null)
+        self.device.vk.lib.vkDestroyBuffer(self.device.handle, self.handle, self.device.vk.null)
 
 
 def upload(device: Device, data: Data) -> Buffer:
@@ -99,6 +151,20 @@ def upload(device: Device, data: Data) -> Buffer:
     buffer = Buffer(device, _view(data).nbytes)
     buffer.write(data)
     return buffer
+
+
+def allocate(device: Device, placement: Placement) -> dict[str, Buffer]:
+    """The buffers of a placement by their names. Raises GpuError where the driver does not give what it announced."""
+    blocks: list[Block] = []
+    for kind, nbytes in placement.blocks:
+        try:
+            blocks.append(Block(device, kind, nbytes))
+        except GpuError as error:
+            raise GpuError(f"{device.info.name}: {nbytes} bytes of memory type {kind}: {error}") from error
+    return {
+        place.item.name: Buffer(device, place.item.nbytes, at=(blocks[place.block], place.offset))
+        for place in placement.places
+    }
 
 
 def _view(data: Data) -> memoryview:
@@ -112,47 +178,39 @@ def _staging(buffer: Buffer, nbytes: int) -> Buffer:
     return Buffer(buffer.device, min(nbytes, _STAGING), host=True)
 
 
-def _allocate(device: Device, nbytes: int, host: bool) -> tuple[CData, CData]:
-    """A buffer and its memory, bound."""
-    vk, lib, arena = device.vk, device.vk.lib, Arena(device.vk)
+def _create(device: Device, nbytes: int) -> tuple[CData, CData]:
+    """A VkBuffer without memory, and what it needs."""
+    vk, lib = device.vk, device.vk.lib
     usage = (
         lib.VK_BUFFER_USAGE_STORAGE_BUFFER_BIT
         | lib.VK_BUFFER_USAGE_TRANSFER_SRC_BIT
         | lib.VK_BUFFER_USAGE_TRANSFER_DST_BIT
     )
-    # Rounded up so that a vector load of the last element, and vkCmdFillBuffer, stay inside.
-    info = arena.new("VkBufferCreateInfo", size=-(-nbytes // 16) * 16, usage=usage)
-    handle = vk.create("vkCreateBuffer", "VkBuffer", device.handle, info, vk.null)
-    memory = vk.null
+    size = -(-nbytes // _GRANULE) * _GRANULE
+    info = Arena(vk).new("VkBufferCreateInfo", size=size, usage=usage)
     try:
-        needs = vk.ffi.new("VkMemoryRequirements*")
-        lib.vkGetBufferMemoryRequirements(device.handle, handle, needs)
-        kind = _memory_type(device, int(needs.memoryTypeBits), host)
-        allocate = arena.new("VkMemoryAllocateInfo", allocationSize=needs.size, memoryTypeIndex=kind)
-        memory = vk.create("vkAllocateMemory", "VkDeviceMemory", device.handle, allocate, vk.null)
-        vk.call("vkBindBufferMemory", device.handle, handle, memory, 0)
-    except GpuError:
-        lib.vkDestroyBuffer(device.handle, handle, vk.null)
-        lib.vkFreeMemory(device.handle, memory, vk.null)
-        raise
-    return handle, memory
+        handle = vk.create("vkCreateBuffer", "VkBuffer", device.handle, info, vk.null)
+    except GpuError as error:
+        raise GpuError(f"a buffer of {nbytes} bytes on {device.info.name}: {error}") from error
+    needs = vk.ffi.new("VkMemoryRequirements*")
+    lib.vkGetBufferMemoryRequirements(device.handle, handle, needs)
+    return handle, needs
+
+
+def _must_fit(needs: CData, block: Block, offset: int) -> None:
+    if offset % int(needs.alignment) or offset + int(needs.size) > block.nbytes:
+        raise GpuError(
+            f"{int(needs.size)} bytes aligned to {int(needs.alignment)} do not fit at {offset} of {block.nbytes} bytes"
+        )
+    if not int(needs.memoryTypeBits) >> block.memory_type & 1:
+        raise GpuError(f"a storage buffer cannot lie in memory type {block.memory_type}")
 
 
 def _memory_type(device: Device, allowed: int, host: bool) -> int:
-    """The memory type: device-local first; host-visible and coherent where `host`."""
-    lib, memory = device.vk.lib, device.memory_properties
-    local = lib.VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT
-    visible = lib.VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | lib.VK_MEMORY_PROPERTY_HOST_COHERENT_BIT
-    cached = lib.VK_MEMORY_PROPERTY_HOST_CACHED_BIT
-    unified = device.info.device_type in ("cpu", "integrated")
+    """The memory type of a buffer with its own allocation."""
     # A staging buffer of a discrete device belongs in system memory: reading it back over the bus would be slow.
-    wishes = (
-        ((visible | local | cached, visible | local, visible) if unified else (visible | cached, visible))
-        if host
-        else (local, 0)
-    )
-    for wish in wishes:
-        for index in range(memory.memoryTypeCount):
-            if allowed >> index & 1 and memory.memoryTypes[index].propertyFlags & wish == wish:
-                return index
+    use = "device" if not host else "upload" if device.info.unified else "staging"
+    for index in candidates(device.memory, use):
+        if allowed >> index & 1:
+            return index
     raise GpuError(f"{device.info.name} has no memory type for it")
