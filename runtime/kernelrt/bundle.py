@@ -46,6 +46,11 @@ class Bundle:
     manifest: Manifest
     contents: Mapping[str, bytes]
 
+    @staticmethod
+    def open(path: str | Path) -> "Bundle":
+        """The bundle at `path`, wholly verified. Raises the class of BundleError that names the reason."""
+        return load(Path(path))
+
     @property
     def kernels(self) -> tuple[KernelEntry, ...]:
         return self.manifest.kernels

@@ -85,6 +85,10 @@ class DuplicateError(BundleError):
     """Two kernels or two files of one name."""
 
 
+class MissingKernelError(BundleError):
+    """The bundle has no kernel for what is asked of it."""
+
+
 class WrongModelError(BundleError):
     """The bundle was built for another model than the caller asks for."""
 

@@ -1,0 +1,43 @@
+"""A model's work as data: which kernel runs on which buffers, before there is a device or a buffer."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kernelrt.abi import KernelEntry
+
+PARAMS = "params"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One dispatch: `buffers` names the buffer of each binding, in their order; `rows` sizes the grid."""
+
+    kernel: KernelEntry
+    rows: int
+    buffers: tuple[str, ...]
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        x, y, z = (dim.size(rows=self.rows) for dim in self.kernel.grid)
+        return x, y, z
+
+
+def call(kernel: KernelEntry, rows: int, **binds: str) -> Call:
+    """Binds buffers to a kernel's bindings by name. `binds` may name bindings that this kernel does not have, for the
+    forms of a family differ; a binding that no one names is the kernel's scratch, shared by all its calls.
+    """
+
+    def name(binding: str, dtype: str) -> str:
+        return PARAMS if dtype == "params" else binds.get(binding, f"{kernel.name}.{binding}")
+
+    return Call(kernel, rows, tuple(name(binding.name, binding.dtype) for binding in kernel.bindings))
+
+
+def sizes(calls: Iterable[Call], slots: int) -> Mapping[str, int]:
+    """Bytes of every buffer that the calls bind: the most that any of them needs. In the order of their first use."""
+    found: dict[str, int] = {}
+    for each in calls:
+        for binding, name in zip(each.kernel.bindings, each.buffers, strict=True):
+            nbytes = binding.nbytes(rows=each.rows, slots=slots)
+            found[name] = max(found.get(name, 0), nbytes)
+    return found

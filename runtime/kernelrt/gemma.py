@@ -1,0 +1,200 @@
+"""Gemma 3: which kernel runs on which buffers, in which order.
+
+One layer (four norms; f and o are branches that the next norm adds to the residual stream):
+
+    x = x + post_ffn_norm(f);        o = o_proj(attention(qkv(input_norm(x))))
+    x = x + post_attention_norm(o);  f = down(gelu_tanh(gate(pre_ffn_norm(x))) * up(pre_ffn_norm(x)))
+
+Before the first layer f is zero. A stretch (add a branch, norm) reads the residual stream from one buffer and writes
+it to another, x and y in turn: where it is a product's prologue, every workgroup reads the one and the first writes the
+other. A layer has two stretches, so that each one begins at x.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from kernelrt.abi import KernelEntry, Value
+from kernelrt.calls import Call, call
+from kernelrt.kernels import Kernels
+from kernelrt.model import ModelSpec
+
+MATVEC_ROWS = 8  # up to so many rows, products are matrix-vector products over activations in lanes
+Finish = Literal["greedy", "sampled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gemma:
+    """The calls of one model. `capacity` is the KV cache of the global layers in tokens (a sequence bucket of the
+    bundle); that of the local ones is a ring of min(window, capacity) entries.
+    """
+
+    model: ModelSpec
+    kernels: Kernels
+    capacity: int
+
+    def load(self) -> list[Call]:
+        """What runs once: the tables of the rotary embedding."""
+        return [
+            call(self.kernels.find("rope_table", layer=kind), 1, table=f"rope.{kind}")
+            for kind in dict.fromkeys(self.model.layer_kinds)
+        ]
+
+    @property
+    def chunk(self) -> int:
+        """The most tokens of a prefill chunk."""
+        rows = self._prefill("qkv").tags["rows"]
+        assert isinstance(rows, int)
+        return min(rows, self.capacity)
+
+    def prefill(self, rows: int) -> list[Call]:
+        """Up to `rows` tokens of one sequence into its caches; ends before the head."""
+        seen = self.kernels.find("seen", phase="prefill")
+        calls = [self._embedding(rows), call(seen, rows, tokens="tokens", seen="seen")]
+        norm = self.kernels.find("norm", writes="rows_f16")
+        for i, kind in enumerate(self.model.layer_kinds):
+            cache: dict[str, Value] = {"capacity": self._capacity(kind), "chunk": self._scratch}
+            forms: list[dict[str, Value]] = [
+                {"layer": kind, **cache, "form": "coopmat", "math": "f16"},
+                {"layer": kind, **cache, "form": "tile"},
+            ]
+            heads = {"q_chunk": "q_chunk", "k_chunk": "k_chunk", "v_chunk": "v_chunk"}
+            caches = {"k_cache": f"{i}.k", "v_cache": f"{i}.v"}
+            rope = self.kernels.find("qk_rope", chunk=self._scratch)
+            attention = self.kernels.first("attn_prefill", forms)
+            append = self.kernels.find("kv_append", **cache)
+            calls += [
+                call(norm, rows, **self._stretch(i, "ffn"), out_halves="h", row_max="row_max"),
+                call(self._prefill("qkv"), rows, x="h", out_rows="qkv", **_planes(f"{i}.qkv")),
+                call(rope, rows, qkv="qkv", **self._heads(i, kind), **heads),
+                call(attention, rows, out_halves="a", **heads, **caches),
+                call(append, rows, **heads, **caches),
+                call(self._prefill("o_proj"), rows, x="a", out_rows="o", **_planes(f"{i}.o_proj")),
+                call(norm, rows, **self._stretch(i, "attention"), out_halves="h", row_max="row_max"),
+                call(self._prefill("ffn_gate_up"), rows, x="h", out_rows="g", row_max="row_max", **_gate_up(i)),
+                call(self._prefill("ffn_down"), rows, x="g", row_max="row_max", out_rows="f", **_planes(f"{i}.down")),
+            ]
+        return calls
+
+    def decode(self, rows: int) -> list[Call]:
+        """One token of each of up to `rows` sequences (a batch bucket of the bundle); ends before the head."""
+        calls = [self._embedding(rows)]
+        for i, kind in enumerate(self.model.layer_kinds):
+            o_proj = self._product("o_proj", rows)
+            cache: dict[str, Value] = {"capacity": self._capacity(kind), "writes": o_proj.tags["reads"]}
+            attention = self.kernels.find("attn_decode", **cache)
+            calls += self._normed("qkv", rows, i, "ffn", out_rows="qkv", **_planes(f"{i}.qkv"))
+            calls += [
+                call(
+                    attention,
+                    rows,
+                    qkv="qkv",
+                    **self._heads(i, kind),
+                    k_cache=f"{i}.k",
+                    v_cache=f"{i}.v",
+                    **_written("a"),
+                ),
+                call(o_proj, rows, **_read("a"), out_rows="o", **_planes(f"{i}.o_proj")),
+            ]
+            calls += self._normed("ffn_gate_up", rows, i, "attention", **_written("g"), **_gate_up(i))
+            down = self._product("ffn_down", rows)
+            calls.append(call(down, rows, **_read("g"), row_max="row_max", out_rows="f", **_planes(f"{i}.down")))
+        return calls
+
+    def finish(self, rows: int, how: Finish) -> list[Call]:
+        """From the last layer to the next token of each row. With `rows` 1 also a prefill's end: its last live row."""
+        last = self.model.layers
+        calls = list(self._normed("head", rows, last, "ffn", out_rows="logits", best="best", **_planes("embedding")))
+        if how == "sampled":
+            seen = self.kernels.find("seen", phase="decode")
+            penalty, sample = self.kernels.find("penalty"), self.kernels.find("sample")
+            calls += [
+                call(seen, rows, tokens="tokens", seen="seen"),
+                call(penalty, rows, logits="logits", seen="seen"),
+                call(sample, rows, logits="logits", tokens="next"),
+            ]
+            return calls
+        head = calls[-1].kernel
+        best = [binding for binding in head.bindings if binding.name == "best"]
+        source = {"reads": "partials", "parts": best[0].shape[1]} if best else {"reads": "logits"}
+        argmax = self.kernels.find("argmax", **source)
+        calls.append(call(argmax, rows, logits="logits", partials="best", tokens="next"))
+        return calls
+
+    @property
+    def _scratch(self) -> int:
+        """Rows of the scratch between qkv and attention that a prefill chunk takes."""
+        return min(
+            chunk
+            for entry in self.kernels.all("qk_rope")
+            if isinstance(chunk := entry.tags["chunk"], int) and chunk >= self.chunk
+        )
+
+    def _capacity(self, kind: str) -> int:
+        return min(self.model.window, self.capacity) if kind == "local" else self.capacity
+
+    def _embedding(self, rows: int) -> Call:
+        return call(self.kernels.find("embedding"), rows, tokens="tokens", residual="x", **_planes("embedding"))
+
+    def _prefill(self, family: str) -> KernelEntry:
+        return self.kernels.first(
+            family,
+            [{"phase": "prefill", "form": "coopmat", "math": "f16"}, {"phase": "prefill", "form": "tile"}],
+        )
+
+    def _product(self, family: str, rows: int) -> KernelEntry:
+        """The form of a product for a bucket of rows: exact in f32, or with fp16 operands where there are matrices."""
+        size: dict[str, Value] = {"phase": "decode", "rows": rows}
+        if rows <= MATVEC_ROWS:
+            return self.kernels.find(family, **size, form="matvec", math="f32")
+        return self.kernels.first(family, [{**size, "form": "coopmat", "math": "f16"}, {**size, "form": "tile"}])
+
+    def _normed(
+        self, family: str, rows: int, i: int, branch: Literal["ffn", "attention"], **binds: str
+    ) -> Iterator[Call]:
+        """A product behind a stretch: its prologue where it has one, else a kernel before it."""
+        product = self._product(family, rows)
+        reads, stretch = product.tags["reads"], self._stretch(i, branch)
+        if reads == "stretch":
+            yield call(product, rows, **stretch, **binds)
+            return
+        lanes = {} if reads == "rows_f16" else {"unit": product.params["unit"]}
+        norm = self.kernels.find("norm", writes=reads, **lanes)
+        yield call(norm, rows, **stretch, **_written("h"), row_max="row_max")
+        yield call(product, rows, **_read("h"), row_max="row_max", **binds)
+
+    def _stretch(self, i: int, branch: Literal["ffn", "attention"]) -> dict[str, str]:
+        """The stretch before layer i's qkv (behind the branch "ffn" of the layer before) or before its FFN."""
+        if branch == "attention":
+            post, pre = f"{i}.post_attention_norm", f"{i}.pre_ffn_norm"
+            return _norm("o", "y", "x", post, pre)
+        pre = f"{i}.input_norm" if i < self.model.layers else "final_norm"
+        if i == 0:
+            return _norm("zero", "x", "y", "ones", pre)
+        return _norm("f", "x", "y", f"{i - 1}.post_ffn_norm", pre)
+
+    def _heads(self, i: int, kind: str) -> dict[str, str]:
+        return {"q_norm": f"{i}.q_norm", "k_norm": f"{i}.k_norm", "rope": f"rope.{kind}"}
+
+
+def _norm(branch: str, residual: str, out: str, post: str, pre: str) -> dict[str, str]:
+    weights = {"post_weight": post, "pre_weight": pre}
+    return {"branch": branch, "residual": residual, "residual_out": out, **weights}
+
+
+def _written(name: str) -> dict[str, str]:
+    """How any form writes activations; a kernel has the bindings of one layout."""
+    whole = dict.fromkeys(("out_rows", "out_halves", "out_lanes", "out_words"), name)
+    return {**whole, "out_scale": f"{name}.scale"}
+
+
+def _read(name: str) -> dict[str, str]:
+    return {"x": name, "x_scale": f"{name}.scale"}
+
+
+def _planes(matrix: str, binding: str = "w") -> dict[str, str]:
+    return {binding: f"{matrix}.w", f"{binding}_scale": f"{matrix}.scale"}
+
+
+def _gate_up(i: int) -> dict[str, str]:
+    return {**_planes(f"{i}.gate"), **_planes(f"{i}.up", "w_up")}

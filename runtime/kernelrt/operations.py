@@ -1,0 +1,33 @@
+"""What ran where: the kernels of each phase of a run, for reports."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kernelrt.calls import Call
+from kernelrt.run_plan import RunPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a phase ("prefill", "decode", "finish"), the kernel that did it and the device it ran on."""
+
+    phase: str
+    rows: int
+    operation: str
+    kernel: str
+    device: str
+
+
+def operations(plan: RunPlan, device: str) -> tuple[Operation, ...]:
+    """Every operation of a run, in the order of its first call, none twice."""
+    phases: list[tuple[str, int, Iterable[Call]]] = [
+        *(("prefill", rows, calls) for rows, calls in plan.prefill.items()),
+        *(("decode", rows, calls) for rows, calls in plan.decode.items()),
+        *((how, rows, calls) for (rows, how), calls in plan.finish.items()),
+    ]
+    found = [
+        Operation(phase, rows, call.kernel.family, call.kernel.name, device)
+        for phase, rows, calls in phases
+        for call in calls
+    ]
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,75 @@
+"""Steps: what the engine is asked for, what it submits, how long that took."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from kernelrt.gemma import Finish
+from kernelrt.gpu.commands import Submission
+from kernelrt.gpu.run import Recording
+from kernelrt.sampling import Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One sequence's part of a decode step: its latest token, which stands at `position` (from 0) of slot `slot`."""
+
+    slot: int
+    token: int
+    position: int
+    sampling: Sampling = field(default=Sampling())
+
+
+@dataclass(frozen=True, slots=True)
+class StepTimes:
+    """Seconds. `gpu` by the device's own clock (None where it has none); `host` is what the CPU did outside of waiting
+    for the device, `wait` the waiting; `submissions` how many there were.
+    """
+
+    gpu: float | None = 0.0
+    host: float = 0.0
+    wait: float = 0.0
+    submissions: int = 0
+
+    @property
+    def wall(self) -> float:
+        return self.host + self.wait
+
+    def plus(self, other: "StepTimes") -> "StepTimes":
+        """The times of both."""
+        gpu = None if self.gpu is None or other.gpu is None else self.gpu + other.gpu
+        return StepTimes(gpu, self.host + other.host, self.wait + other.wait, self.submissions + other.submissions)
+
+
+class Submitted:
+    """Recordings that go to the device in one submission."""
+
+    def __init__(self, recordings: Sequence[Recording]) -> None:
+        self._recordings = tuple(recordings)
+        device = self._recordings[0].device
+        self._submission = Submission(device, [recording.commands for recording in self._recordings])
+
+    def run(self, since: float) -> StepTimes:
+        """Runs it; the host's time counts from `since` (a perf_counter) and includes what is done up to the return."""
+        for recording in self._recordings:
+            recording.must_be_usable()
+        self._submission.start()
+        started = perf_counter()
+        self._submission.wait()
+        done = perf_counter()
+        times = [recording.time() for recording in self._recordings]
+        gpu = None if None in times else sum(time for time in times if time is not None) * 1e-9
+        return StepTimes(gpu, perf_counter() - since - (done - started), done - started, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The layers for a bucket of rows, alone (a chunk that others follow) or with an end that gives tokens."""
+
+    alone: Submitted
+    ending: Mapping[Finish, Submitted]
+
+    @staticmethod
+    def of(layers: Recording, ends: Mapping[Finish, Recording]) -> "Program":
+        """The submissions that these recordings make."""
+        return Program(Submitted([layers]), {how: Submitted([layers, end]) for how, end in ends.items()})

@@ -1,0 +1,153 @@
+"""What a run will do on a device: buckets, programs, buffers, and what is refused before anything is allocated."""
+
+from dataclasses import replace
+
+import pytest
+
+from kernelc.buckets import Buckets
+from kernelrt.bundle import Bundle
+from kernelrt.calls import sizes
+from kernelrt.errors import InputError, MissingKernelError
+from kernelrt.gpu.device import Device
+from kernelrt.gpu.features import DeviceInfo
+from kernelrt.gpu.placement import OutOfMemoryError
+from kernelrt.kernels import UnfitDeviceError
+from kernelrt.model import ModelSpec
+from kernelrt.run_plan import RING, Options, category, model_of, plan_run, totals
+from kernelrt.weights.slots import slots
+from tests.fixtures.engine import bundle_of
+
+BUCKETS = Buckets(seq=(16, 64), batch=(1, 4, 12))
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return bundle_of(ModelSpec.load("tiny"), BUCKETS)
+
+
+def test_the_smallest_bucket_that_holds_it_is_taken(device: Device, bundle: Bundle) -> None:
+    for context, capacity in ((1, 16), (16, 16), (17, 64), (64, 64), (None, 64)):
+        assert plan_run(bundle, device.info, Options(context=context)).capacity == capacity
+    for batch, programs in ((1, [1]), (2, [1, 4]), (4, [1, 4]), (5, [1, 4, 12])):
+        plan = plan_run(bundle, device.info, Options(batch=batch))
+        assert list(plan.decode) == programs
+        assert plan.slots == batch
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(context=65), r"--context: 65 is more than the bundle's 64; build one with `kernelc build --seq 65`"),
+        (Options(batch=13), r"--batch: 13 is more than the bundle's 12"),
+        (Options(context=0), "--context: 0 is below 1"),
+        (Options(batch=-1), "--batch: -1 is below 1"),
+    ],
+)
+def test_what_the_bundle_has_no_bucket_for_is_refused(
+    device: Device, bundle: Bundle, options: Options, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        plan_run(bundle, device.info, options)
+
+
+def test_a_step_is_five_dispatches_a_layer(device: Device, bundle: Bundle) -> None:
+    plan = plan_run(bundle, device.info, Options())
+    families = [call.kernel.family for call in plan.decode[1]]
+    layer = ["qkv", "attn_decode", "o_proj", "ffn_gate_up", "ffn_down"]
+    assert families == ["embedding", *layer * plan.model.layers]
+    assert [call.kernel.family for call in plan.finish[1, "greedy"]] == ["head", "argmax"]
+
+
+def test_what_a_call_reads_an_earlier_one_wrote(device: Device, bundle: Bundle) -> None:
+    """Each activation has a writer before its first reader, in every program."""
+    plan = plan_run(bundle, device.info, Options(batch=12))
+    # Cleared once: no branch yet, no scale of a row, no arrival; caches begin empty.
+    ready = {"params", "tokens", "zero", "ones", "row_max", "seen"}
+    programs = [*plan.prefill.values(), *plan.decode.values()]
+    for program in programs:
+        written = set(ready)
+        rows = max(call.rows for call in program)
+        for call in (*program, *plan.finish.get((rows, "greedy"), plan.finish[1, "greedy"])):
+            for binding, name in zip(call.kernel.bindings, call.buffers, strict=True):
+                known = category(name) in ("weights", "KV cache") or name.startswith(("rope.", f"{call.kernel.name}."))
+                assert "r" not in binding.access or known or name in written, f"{call.kernel.name}: {name}"
+                if "w" in binding.access:
+                    written.add(name)
+
+
+def test_no_call_reads_and_writes_one_buffer_through_two_bindings(device: Device, bundle: Bundle) -> None:
+    for call in plan_run(bundle, device.info, Options(batch=12)).calls:
+        assert len(set(call.buffers)) == len(call.buffers), call.kernel.name
+
+
+def test_the_buffers_hold_what_every_call_binds(device: Device, bundle: Bundle) -> None:
+    plan = plan_run(bundle, device.info, Options(batch=5, scratch=4096))
+    found = {item.name: item.nbytes for item in plan.items}
+    assert len(found) == len(plan.items)
+    for name, nbytes in sizes((call for call in plan.calls if call is not plan.measure), 5).items():
+        assert found[name] >= nbytes
+    assert found["scratch"] == 4096
+    assert sum(name.startswith("staging.") for name in found) == 2 * RING
+    assert found["staging.0"] >= found["logits"]  # they leave through it
+    by_category = totals(plan.items)
+    model = plan.model
+    ring = min(model.window, 64)
+    kinds = model.layer_kinds
+    entries = kinds.count("local") * ring + kinds.count("global") * 64
+    assert by_category["KV cache"] == 2 * 5 * entries * model.kv_heads * model.head_dim * 2
+
+
+def test_the_weights_buffers_are_the_planes_of_the_models_tensors(device: Device, bundle: Bundle) -> None:
+    plan = plan_run(bundle, device.info, Options())
+    found = {item.name: item.nbytes for item in plan.items if item.category == "weights"}
+    planes = {name: nbytes for slot in slots(plan.model, plan.formats) for name, nbytes in slot.planes().items()}
+    assert found.pop("ones") == 4 * plan.model.hidden
+    assert found == planes
+
+
+def _unlike(info: DeviceInfo, **fields: object) -> DeviceInfo:
+    return replace(info, **fields)  # pyright: ignore[reportArgumentType]  # fields of DeviceInfo
+
+
+@pytest.mark.parametrize(
+    ("lacking", "message"),
+    [
+        (
+            {"features": frozenset({"subgroup"})},
+            r"needs the feature float16|needs the feature storage16|the feature int8",
+        ),
+        ({"max_workgroup": 64}, r"needs workgroups of 128 \(it has at most 64\)"),
+        ({"shared_memory": 64}, r"bytes of shared memory \(it has 64\)"),
+    ],
+)
+def test_a_device_that_cannot_run_it_is_told_why(
+    device: Device, bundle: Bundle, lacking: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UnfitDeviceError, match=message) as refused:
+        plan_run(bundle, _unlike(device.info, **lacking), Options())
+    assert "\n" not in str(refused.value)
+    assert "llvmpipe" in str(refused.value)
+
+
+def test_subgroups_that_the_device_lacks(device: Device, bundle: Bundle) -> None:
+    kernels = tuple(replace(kernel, subgroup=32) for kernel in bundle.kernels)
+    pinned = Bundle(replace(bundle.manifest, kernels=kernels), bundle.contents)
+    with pytest.raises(UnfitDeviceError, match=r"needs subgroups of 32 \(it has 8\)"):
+        plan_run(pinned, device.info, Options())
+
+
+def test_a_bundle_without_a_kernel_is_refused_by_its_name(device: Device, bundle: Bundle) -> None:
+    kernels = tuple(kernel for kernel in bundle.kernels if kernel.family != "kv_append")
+    broken = Bundle(replace(bundle.manifest, kernels=kernels), bundle.contents)
+    with pytest.raises(MissingKernelError, match=r"the bundle has no kernel kv_append capacity 16, chunk 64; build"):
+        plan_run(broken, device.info, Options())
+
+
+def test_too_little_memory_is_refused_before_anything_is_allocated(device: Device, bundle: Bundle) -> None:
+    plan = plan_run(bundle, device.info, Options(scratch=1 << 50))
+    with pytest.raises(OutOfMemoryError):
+        plan.place(device)
+
+
+def test_the_model_of_a_bundle(bundle: Bundle) -> None:
+    assert model_of(bundle) == ModelSpec.load("tiny")
