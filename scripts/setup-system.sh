@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the system packages that kernelc needs: the Vulkan loader, Mesa's Vulkan drivers (lavapipe runs kernels on the CPU,
-# RADV compiles them for gfx1103) and SPIRV-Tools. It installs by itself on Debian 12 and 13; elsewhere it says what to install.
+# RADV compiles them for gfx1103), the validation layers (for the tests) and SPIRV-Tools. It installs by itself on Debian 12 and 13; elsewhere it says what to install.
 # It says what it does before it does it, and does nothing where all is present. PYTHON names the interpreter that will be used.
 set -eu
 
@@ -29,6 +29,12 @@ have_icd() { # $1: lvp or radeon; the file is called lvp_icd.json or lvp_icd.x86
     done
     return 1
 }
+have_layers() {
+    for folder in /usr/share/vulkan/explicit_layer.d /etc/vulkan/explicit_layer.d /usr/local/share/vulkan/explicit_layer.d; do
+        [ -e "$folder/VkLayer_khronos_validation.json" ] && return 0
+    done
+    return 1
+}
 have_spirv() { command -v spirv-val >/dev/null 2>&1 && command -v spirv-dis >/dev/null 2>&1; }
 
 mesa_version() { # the installed version, or nothing where no package manager knows it
@@ -51,6 +57,7 @@ missing() { # one line for each thing that is not here
     have_icd lvp || echo "lavapipe (Mesa's Vulkan driver for the CPU)"
     have_icd radeon || echo "RADV (Mesa's Vulkan driver for AMD, used as a compiler)"
     mesa_is_new || echo "Mesa $mesa_needed or later (here: $(mesa_version))"
+    have_layers || echo "Vulkan's validation layers (the tests run under them)"
     have_spirv || echo "SPIRV-Tools (spirv-val, spirv-dis)"
 }
 
@@ -58,12 +65,12 @@ missing() { # one line for each thing that is not here
 
 advice() {
     case $os_id in
-    ubuntu) echo "  sudo apt-get install python3-venv libvulkan1 mesa-vulkan-drivers spirv-tools
+    ubuntu) echo "  sudo apt-get install python3-venv libvulkan1 mesa-vulkan-drivers vulkan-validationlayers spirv-tools
   (24.04 with its updates or later; where Mesa is older than $mesa_needed: sudo add-apt-repository ppa:kisak/kisak-mesa)" ;;
-    fedora) echo "  sudo dnf install python3 vulkan-loader mesa-vulkan-drivers spirv-tools" ;;
-    debian) echo "  apt-get install python3-venv libvulkan1 mesa-vulkan-drivers spirv-tools
+    fedora) echo "  sudo dnf install python3 vulkan-loader mesa-vulkan-drivers vulkan-validation-layers spirv-tools" ;;
+    debian) echo "  apt-get install python3-venv libvulkan1 mesa-vulkan-drivers vulkan-validationlayers spirv-tools
   (Debian 12: mesa-vulkan-drivers from bookworm-backports; run this as root, or install sudo)" ;;
-    *) echo "  the Vulkan loader, Mesa's Vulkan drivers $mesa_needed or later (lavapipe and RADV), SPIRV-Tools, Python's venv module" ;;
+    *) echo "  the Vulkan loader, Mesa's Vulkan drivers $mesa_needed or later (lavapipe and RADV), the validation layers, SPIRV-Tools, Python's venv module" ;;
     esac
 }
 
@@ -97,7 +104,7 @@ EOF
 install_debian() {
     say "reading the package lists (apt-get update)"
     as_root apt-get update -qq
-    packages="libvulkan1 spirv-tools"
+    packages="libvulkan1 spirv-tools vulkan-validationlayers"
     if ! have_venv; then
         packages="$packages python3-venv"
     fi

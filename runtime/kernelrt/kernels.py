@@ -36,8 +36,9 @@ class Kernels:
         for entry, lack in zip(found, lacks, strict=True):
             if not lack:
                 return entry
+        # The last is the one that asks for the least.
         raise UnfitDeviceError(
-            f"{self.device.name} cannot run this bundle: {found[0].name} needs {'; '.join(lacks[0])}"
+            f"{self.device.name} cannot run this bundle: {found[-1].name} needs {'; '.join(lacks[-1])}"
         )
 
     def all(self, family: str) -> tuple[KernelEntry, ...]:

@@ -74,9 +74,11 @@ class Pipeline(Resource):
             if subgroup:
                 # Index arithmetic over subgroups relies on none being partly filled.
                 stage.flags = lib.VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT
-                stage.pNext = arena.new(
-                    "VkPipelineShaderStageRequiredSubgroupSizeCreateInfo", requiredSubgroupSize=subgroup
-                )
+                # Where there is one size only, asking for it would forbid large workgroups and gain nothing.
+                if self.device.info.min_subgroup != self.device.info.max_subgroup:
+                    stage.pNext = arena.new(
+                        "VkPipelineShaderStageRequiredSubgroupSizeCreateInfo", requiredSubgroupSize=subgroup
+                    )
             flags = 0
             if capture:
                 flags = (
