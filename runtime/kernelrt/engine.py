@@ -16,7 +16,7 @@ from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import allocate
 from kernelrt.gpu.placement import Placement
 from kernelrt.gpu.run import Recording
-from kernelrt.loading import Destination, LoadReport, Weights
+from kernelrt.loading import Destination, LoadReport, Repack, Weights
 from kernelrt.machine import Machine, Progress
 from kernelrt.operations import Operation, operations
 from kernelrt.params import Params
@@ -194,7 +194,7 @@ def _destination(plan: RunPlan, machine: Machine) -> Destination:
         model=plan.model,
         formats=plan.formats,
         buffers=machine.buffers,
-        repack={str(kernel.params["quant"]): machine.pipeline(kernel) for kernel in plan.repack},
+        repack={str(kernel.params["quant"]): Repack(kernel, machine.pipeline(kernel)) for kernel in plan.repack},
         ring=[machine.buffers[f"staging.{i}"] for i in range(RING)],
         params=[machine.buffers[f"staging.{i}.params"] for i in range(RING)],
     )

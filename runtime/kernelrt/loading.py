@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from kernelrt.abi import KernelEntry
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import Buffer
 from kernelrt.gpu.pipeline import Pipeline
@@ -13,10 +14,23 @@ from kernelrt.weights.slots import Formats
 
 
 @dataclass(frozen=True, slots=True)
+class Repack:
+    """A `repack` kernel of the bundle with its pipeline."""
+
+    kernel: KernelEntry
+    pipeline: Pipeline
+
+    def grid(self, blocks: int) -> tuple[int, int, int]:
+        """Workgroups that move so many GGUF blocks."""
+        x, y, z = (dim.size(rows=blocks) for dim in self.kernel.grid)
+        return x, y, z
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
     """The buffers of a model's tensors by name (kernelrt.weights.slots), and what filling them takes.
 
-    `repack` are the pipelines of the bundle's `repack` kernels by format; `ring` staging buffers of one size, which the
+    `repack` are the bundle's `repack` kernels by format; `ring` staging buffers of one size, which the
     host sees, `params` a buffer of run-time scalars for each.
     """
 
@@ -24,20 +38,23 @@ class Destination:
     model: ModelSpec
     formats: Formats
     buffers: Mapping[str, Buffer]
-    repack: Mapping[str, Pipeline]
+    repack: Mapping[str, Repack]
     ring: Sequence[Buffer]
     params: Sequence[Buffer]
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """How loading went. `host_peak_bytes`: staging and scratch, beyond the files' own pages."""
+    """How loading went. `host_peak_bytes`: staging and scratch, beyond the files' own pages. `how`: where the weights
+    came from, in words; `notes`: what the user should know beside (a cache file that could not be written).
+    """
 
     seconds: float
     bytes_read: int
     bytes_uploaded: int
     host_peak_bytes: int
     how: str
+    notes: tuple[str, ...] = ()
 
 
 class Weights(Protocol):
