@@ -8,10 +8,11 @@ JOBS   ?= auto
 BIN    := .venv/bin
 READY  := .venv/.ready
 BUNDLE := build/bundles/$(MODEL)-$(TARGET)
+DEMO   := build/demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build test lint types pytest format bench-build clean distclean
+.PHONY: help setup build demo test lint types pytest format bench-build clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | \
@@ -30,6 +31,15 @@ $(READY): pyproject.toml runtime/pyproject.toml scripts/setup-system.sh
 build: $(READY) ## build and verify the bundle of MODEL (gemma27b) for TARGET (phoenix)
 	$(BIN)/kernelc build --model $(MODEL) --target $(TARGET) --out $(BUNDLE)
 	$(BIN)/kernelc verify $(BUNDLE)
+
+demo: $(READY) ## generate text with a tiny model of random weights, on the CPU, from nothing
+	rm -rf $(DEMO)
+	$(BIN)/kernelc build --model tiny --target host --quant q8_0 --seq 512 --batch 1 --out $(DEMO)/tiny-host
+	$(BIN)/kernelrt make-weights --model tiny --seed 1 --format gguf --quant q8_0 --out $(DEMO)/tiny.gguf
+	$(BIN)/kernelrt plan-memory --bundle $(DEMO)/tiny-host --device llvmpipe
+	$(BIN)/kernelrt run --bundle $(DEMO)/tiny-host --weights $(DEMO)/tiny.gguf --device llvmpipe \
+	    --prompt 'What is the answer?' --max-tokens 64 --temperature 0.8 --seed 7
+	@echo "demo: done; the weights are random, so the text means nothing. What was made lies in $(DEMO)"
 
 test: lint types pytest ## everything that must hold: lint, types, tests
 

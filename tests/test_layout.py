@@ -15,7 +15,7 @@ from kernelc.plan import families, plan
 from kernelc.render import render
 from kernelc.target import TargetSpec
 from kernelrt.model import ModelSpec
-from kernelrt.quant import QUANTS
+from kernelrt.quant import BODY_QUANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = ROOT / "templates" / "glsl"
@@ -93,7 +93,7 @@ def planned() -> tuple[KernelSpec, ...]:
         spec
         for target in ("phoenix", "host", "h200")
         for model in ("gemma27b", "gemma4b", "tiny", "tiny-odd")
-        for quant in QUANTS
+        for quant in BODY_QUANTS
         for spec in plan(ModelSpec.load(model), TargetSpec.load(target), Buckets(quant=quant))
     )
 

@@ -79,7 +79,7 @@ def plan_run(bundle: Bundle, device: DeviceInfo, options: Options) -> RunPlan:
     capacity = _bucket(bundle, "seq", options.context, "--context")
     largest = _bucket(bundle, "batch", options.batch, "--batch")
     gemma = Gemma(model, Kernels(bundle.kernels, device), capacity)
-    batches = [size for size in _sizes(bundle, "batch") if size <= largest]
+    batches = [size for size in bucket_sizes(bundle, "batch") if size <= largest]
     chunk = gemma.chunk
     kinds: tuple[Finish, Finish] = ("greedy", "sampled")
     prefill = {rows: tuple(gemma.prefill(rows)) for rows in (*(r for r in _PREFILL_ROWS if r < chunk), chunk)}
@@ -115,7 +115,8 @@ def model_of(bundle: Bundle) -> ModelSpec:
         raise ManifestError(f"manifest.json: model: {error}; build the bundle again") from None
 
 
-def _sizes(bundle: Bundle, name: str) -> list[int]:
+def bucket_sizes(bundle: Bundle, name: str) -> list[int]:
+    """The sizes ("seq" or "batch") that a bundle was built for, rising. Raises ManifestError where it has none."""
     found = bundle.manifest.buckets.get(name)
     if not isinstance(found, list) or not found or not all(isinstance(size, int) for size in cast(list[object], found)):
         raise ManifestError(f"manifest.json: buckets.{name}: expected sizes; build the bundle again")
@@ -124,7 +125,7 @@ def _sizes(bundle: Bundle, name: str) -> list[int]:
 
 def _bucket(bundle: Bundle, name: str, wanted: int | None, option: str) -> int:
     """The smallest bucket that holds what is wanted; the largest for None."""
-    known = _sizes(bundle, name)
+    known = bucket_sizes(bundle, name)
     if wanted is None:
         return known[-1]
     if wanted < 1:

@@ -17,7 +17,12 @@ def _instance(vk: Vk) -> Generator[CData, None, None]:
     arena = Arena(vk)
     application = arena.new("VkApplicationInfo", apiVersion=VULKAN_1_3[0] << 22 | VULKAN_1_3[1] << 12)
     info = arena.new("VkInstanceCreateInfo", pApplicationInfo=application)
-    instance = vk.create("vkCreateInstance", "VkInstance", info, vk.null)
+    out = vk.ffi.new("VkInstance*")
+    result = vk.lib.vkCreateInstance(info, vk.null, out)
+    if result == vk.lib.VK_ERROR_INCOMPATIBLE_DRIVER:
+        raise GpuError("no Vulkan driver: install the GPU's, or mesa-vulkan-drivers for a CPU device (lavapipe)")
+    vk.check("vkCreateInstance", result)
+    instance = out[0]
     try:
         yield instance
     finally:
