@@ -55,7 +55,8 @@ def measure(device: Device, spec: KernelSpec, target: TargetSpec, repeats: int, 
     """The median over `rounds` of the mean time of `repeats` dispatches."""
     rng = np.random.default_rng()
     slots = spec.work.rows if spec.work.rows <= MAX_BATCH else 1  # a prefill chunk is of one sequence
-    sizes = {binding.name: binding.nbytes(rows=spec.work.rows, slots=slots) for binding in spec.bindings}
+    quantities = {"rows": spec.work.rows, "slots": slots, "words": spec.work.bytes_read // 16}
+    sizes = {binding.name: binding.nbytes(**quantities) for binding in spec.bindings}
     large = [b for b in spec.bindings if b.access == "r" and sizes[b.name] >= LARGE]
     sets = min(16, math.ceil(CACHE / sum(sizes[b.name] for b in large))) if large else 1
     first = {b.name: _buffer(device, b, sizes[b.name], spec, rng) for b in spec.bindings}
@@ -87,7 +88,7 @@ def _buffer(device: Device, binding: Binding, nbytes: int, spec: KernelSpec, rng
     halves = binding.dtype.startswith("f16") or binding.name.endswith("cache") or spec.param.get("quant") == "f16"
     if binding.dtype == "params":
         rows, end = spec.work.rows, int(spec.param.get("capacity", 512))
-        sequences = tuple(Sequence(end - 1, slot=i) for i in range(min(rows, MAX_BATCH)))
+        sequences = tuple(Sequence(end - 1, slot=i, penalty=1.1) for i in range(min(rows, MAX_BATCH)))
         buffer.write(Params(rows, start=max(0, end - rows), sequences=sequences).pack())
     elif binding.dtype.startswith("f32"):
         buffer.write(rng.standard_normal(nbytes // 4, dtype=np.float32))
@@ -106,6 +107,7 @@ def main() -> int:
     parser.add_argument("--target", required=True)
     parser.add_argument("--device", help="part of the device's name")
     parser.add_argument("--quant", default="q4_0")
+    parser.add_argument("--embedding-quant", default="", help="as --quant unless given")
     parser.add_argument("--seq", default="512,2048,8192")
     parser.add_argument("--only", default="*", help="patterns of kernel names, with commas between")
     parser.add_argument("--repeats", type=int, default=20)
@@ -113,7 +115,8 @@ def main() -> int:
     parser.add_argument("--json", metavar="FILE", help="also write the figures here")
     arguments = parser.parse_args()
     target = TargetSpec.load(arguments.target)
-    buckets = Buckets(quant=arguments.quant, seq=tuple(int(n) for n in arguments.seq.split(",")))
+    seq = tuple(int(n) for n in arguments.seq.split(","))
+    buckets = Buckets(seq, quant=arguments.quant, embedding=arguments.embedding_quant)
     specs = [
         spec
         for spec in plan(ModelSpec.load(arguments.model), target, buckets)
@@ -121,7 +124,8 @@ def main() -> int:
     ]
     figures: list[Figure] = []
     with Device.open(arguments.device) as device:
-        print(f"measured on {device.info.name} ({device.info.driver}); {arguments.model}, {arguments.quant}")
+        formats = f"{buckets.quant}, embedding {buckets.embedding}"
+        print(f"measured on {device.info.name} ({device.info.driver}); {arguments.model}, {formats}")
         print(f"{'kernel':44} {'rows':>5} {'us':>9} {'GB/s':>8} {'TFLOP/s':>8} {'of roofline':>11}")
         for spec in specs:
             figure = measure(device, spec, target, arguments.repeats, arguments.rounds)

@@ -1,10 +1,11 @@
-"""The sizes that a bundle is specialised for: KV cache capacities, decode batches, and one weight format."""
+"""What a bundle is specialised for beside model and target: KV cache capacities, decode batches, weight formats."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from kernelrt.errors import InputError
-from kernelrt.quant import QUANTS
+from kernelrt.model import ModelSpec
+from kernelrt.quant import BLOCK, BODY_QUANTS, QUANTS
 
 MAX_BATCH = 32  # sequences in the run-time scalars' buffer (templates/glsl/lib/header.glsl)
 _MOST = {"--seq": 131072, "--batch": MAX_BATCH}
@@ -12,19 +13,37 @@ _MOST = {"--seq": 131072, "--batch": MAX_BATCH}
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """`seq`: KV cache capacities in tokens. `batch`: sequences decoded together. `quant`: the weights' format
-    (quant.QUANTS).
+    """`seq`: KV cache capacities in tokens. `batch`: sequences decoded together. `quant`: the format of the layers'
+    matrices (BODY_QUANTS). `embedding`: that of the embedding, which is the head too (QUANTS; "" becomes `quant`).
     """
 
     seq: tuple[int, ...] = (512, 2048, 8192)
     batch: tuple[int, ...] = (1, 8, 32)
     quant: str = "q4_0"
+    embedding: str = ""
 
     def __post_init__(self) -> None:
-        if self.quant not in QUANTS:
-            raise InputError(f"--quant: unknown weight format '{self.quant}' (known: {', '.join(QUANTS)})")
+        object.__setattr__(self, "embedding", self.embedding or self.quant)
+        check_formats(self.quant, self.embedding)
         check_sizes("--seq", self.seq)
         check_sizes("--batch", self.batch)
+
+
+def check_formats(quant: str, embedding: str) -> None:
+    """Raises InputError for formats that no bundle can have."""
+    for option, found, known in (("--quant", quant, BODY_QUANTS), ("--embedding-quant", embedding, tuple(QUANTS))):
+        if found not in known:
+            raise InputError(f"{option}: unknown weight format '{found}' (known: {', '.join(known)})")
+
+
+def check_embedding(embedding: str, model: ModelSpec) -> None:
+    """Raises InputError where the model's rows are no whole blocks of the format (q4_0 and q8_0: rows are padded)."""
+    block = QUANTS[embedding].block
+    if block > BLOCK and model.hidden % block:
+        raise InputError(
+            f"--embedding-quant {embedding}: the rows of {model.name} have {model.hidden} weights, no whole blocks of "
+            f"{block}; GGUF files have q8_0 there"
+        )
 
 
 def check_sizes(option: Literal["--seq", "--batch"], sizes: tuple[int, ...]) -> None:

@@ -77,13 +77,15 @@ def frozen(values: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
 
 
 def tags(
-    phase: Literal["load", "prefill", "decode", "any"],
+    phase: Literal["load", "prefill", "decode", "any", "measure"],
     *,
     rows: int = 0,
     layer: Literal["", "local", "global"] = "",
     capacity: int = 0,
     chunk: int = 0,
     form: Literal["", "matvec", "tile", "coopmat"] = "",
+    quant: str = "",
+    unit: int = 0,
     math: Literal["", "f32", "int8", "f16", "bf16"] = "",
     reads: Layout = "",
     writes: Layout = "",
@@ -91,11 +93,12 @@ def tags(
     """How the runtime finds a kernel of a family; what does not apply is left out.
 
     `rows` is the most of one dispatch, `capacity` the cache entries of a slot, `chunk` the rows of a prefill chunk's
-    scratch; `layer` only where the kernels of the two kinds differ. `math` is what products are computed in. A kernel
-    that `reads` a layout follows one that `writes` it.
+    scratch; `layer` only where the kernels of the two kinds differ. `quant` is the format of the weights that a kernel
+    reads; `unit` that of the lanes layout that a norm writes (Quant.unit of its reader's weights); `math` is what
+    products are computed in. A kernel that `reads` a layout follows one that `writes` it.
     """
     found: dict[str, Value] = {"phase": phase, "rows": rows, "layer": layer, "capacity": capacity, "chunk": chunk}
-    found |= {"form": form, "math": math, "reads": reads, "writes": writes}
+    found |= {"form": form, "quant": quant, "unit": unit, "math": math, "reads": reads, "writes": writes}
     return frozen({key: value for key, value in found.items() if value})
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import ModuleType
 
 from kernelc import kernels
-from kernelc.buckets import Buckets
+from kernelc.buckets import Buckets, check_embedding
 from kernelc.kernel import KernelSpec
 from kernelc.target import TargetSpec
 from kernelrt.errors import InputError
@@ -22,10 +22,12 @@ def families() -> tuple[ModuleType, ...]:
 def plan(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> tuple[KernelSpec, ...]:
     """All kernels, sorted by family, then as the family lists them.
 
-    Raises InputError where the model knows fewer positions than asked for, or the target lacks what a kernel needs.
+    Raises InputError where the model knows fewer positions than asked for or its rows do not fit the embedding's
+    format, or the target lacks what a kernel needs.
     """
     if buckets.seq[-1] > model.max_positions:
         raise InputError(f"--seq: {buckets.seq[-1]} is more than the {model.max_positions} positions of {model.name}")
+    check_embedding(buckets.embedding, model)
     specs = tuple(_pinned(spec, target) for family in families() for spec in family.kernels(model, target, buckets))
     seen: set[str] = set()
     for spec in specs:

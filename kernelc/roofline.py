@@ -8,13 +8,14 @@ and dispatches are not, nor is all that a real machine loses. So a measurement a
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from kernelc.buckets import check_embedding, check_formats
 from kernelc.errors import KernelcError
 from kernelc.target import TargetSpec
+from kernelrt.cost import Cost, decode_cost, head_parameters, layer_parameters, prefill_cost
 from kernelrt.errors import Exit, InputError
 from kernelrt.model import ModelSpec
 from kernelrt.quant import QUANTS, Quant
 
-KV_BYTES = 2  # K and V are kept as fp16
 Phase = Literal["decode", "prefill"]
 
 
@@ -22,25 +23,6 @@ class ImpossibleClaimError(KernelcError):
     """A figure is above what the target could do at best."""
 
     exit_code = Exit.INPUT
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """The least that a step needs: tokens that it yields (decode) or takes (prefill), FLOPs, bytes read."""
-
-    tokens: int
-    weight_flops: int
-    attention_flops: int
-    weight_bytes: int
-    kv_bytes: int
-
-    @property
-    def flops(self) -> int:
-        return self.weight_flops + self.attention_flops
-
-    @property
-    def bytes(self) -> int:
-        return self.weight_bytes + self.kv_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +46,7 @@ class Estimate:
     model: ModelSpec
     target: TargetSpec
     quant: Quant
+    embedding: Quant
     seq: int
     batch: int
     decode_cost: Cost
@@ -74,6 +57,12 @@ class Estimate:
     @property
     def level(self) -> str:
         return "modelled"
+
+    @property
+    def formats(self) -> str:
+        """The weights' format, and the embedding's where that is another."""
+        apart = self.embedding.name != self.quant.name
+        return self.quant.name + f" with the embedding in {self.embedding.name}" * apart
 
     def best(self, phase: Phase) -> Ceiling:
         """The highest ceiling of the phase, whatever arithmetic the kernels use: what no figure may exceed."""
@@ -86,9 +75,11 @@ class Estimate:
         layers, head = layer_parameters(model), head_parameters(model)
         weights, kv = self.decode_cost.weight_bytes, self.decode_cost.kv_bytes // self.batch
         flops = 2 * model.layers * layers
-        limits = ", ".join(f"{name} {_rate(peak / flops)}" for name, peak in _peaks(self.target, self.quant))
+        limits = ", ".join(
+            f"{name} {_rate(peak / flops)}" for name, peak in _peaks(self.target, self.quant, self.embedding)
+        )
         return (
-            f"{model.name} in {self.quant.name} on {self.target.title}: modelled, nothing was measured",
+            f"{model.name} in {self.formats} on {self.target.title}: modelled, nothing was measured",
             f"weights   {model.layers} layers x {layers / 1e6:.1f} M + head {head / 1e6:.1f} M "
             f"= {(model.layers * layers + head) / 1e9:.2f} G parameters, {weights / 1e9:.2f} GB",
             f"kv cache  {kv / 1e6:.1f} MB a sequence at {self.seq} tokens (fp16; local layers keep {model.window})",
@@ -101,7 +92,8 @@ class Estimate:
     def describe(self) -> dict[str, object]:
         """The estimate as plain JSON values, for `--json` and for the manifest."""
         phases = (("decode", self.decode_cost, self.decode), ("prefill", self.prefill_cost, self.prefill))
-        names = {"model": self.model.name, "target": self.target.name, "quant": self.quant.name}
+        names = {"model": self.model.name, "target": self.target.name}
+        names |= {"quant": self.quant.name, "embedding": self.embedding.name}
         bounds = {
             phase: {**asdict(cost), "ceilings": [{**asdict(c), "bound": c.bound} for c in ceilings]}
             for phase, cost, ceilings in phases
@@ -109,64 +101,26 @@ class Estimate:
         return {"level": self.level, **names, "seq": self.seq, "batch": self.batch, **bounds}
 
 
-def layer_parameters(model: ModelSpec) -> int:
-    """Weights of one layer's matrices: q, k, v, o and gate, up, down (the norms' vectors are left out)."""
-    return sum(rows * width for rows, width in _layer_matrices(model))
+def estimate(
+    model: ModelSpec, target: TargetSpec, quant: str, seq: int, batch: int, embedding: str | None = None
+) -> Estimate:
+    """The ceilings of decode (`batch` sequences) and prefill (one prompt); `embedding` None: the format `quant`.
 
-
-def head_parameters(model: ModelSpec) -> int:
-    """Weights of the LM head, which is the embedding."""
-    return model.vocab * model.hidden
-
-
-def weight_bytes(model: ModelSpec, quant: Quant) -> int:
-    """Bytes that a decoded token reads: every matrix once, the head included."""
-    layer = sum(quant.weight_bytes(rows, width) for rows, width in _layer_matrices(model))
-    return model.layers * layer + quant.weight_bytes(model.vocab, model.hidden)
-
-
-def kv_bytes(model: ModelSpec, seq: int) -> int:
-    """Bytes of K and V that a token reads at `seq` tokens in the cache; a local layer keeps a ring of `window`."""
-    entry = 2 * model.kv_heads * model.head_dim * KV_BYTES
-    return sum(_visible(model, kind, seq) for kind in model.layer_kinds) * entry
-
-
-def decode_cost(model: ModelSpec, quant: Quant, seq: int, batch: int) -> Cost:
-    """One decode step: one token of each of `batch` sequences that have `seq` tokens in the cache."""
-    visible = sum(_visible(model, kind, seq) for kind in model.layer_kinds)
-    return Cost(
-        tokens=batch,
-        weight_flops=2 * batch * (model.layers * layer_parameters(model) + head_parameters(model)),
-        attention_flops=batch * visible * _attention_flops(model),
-        weight_bytes=weight_bytes(model, quant),
-        kv_bytes=batch * kv_bytes(model, seq),
-    )
-
-
-def prefill_cost(model: ModelSpec, quant: Quant, seq: int) -> Cost:
-    """A prompt of `seq` tokens, causal and windowed; the head runs for the last one alone. `kv_bytes`: written once."""
-    pairs = sum(_pairs(seq, seq if kind == "global" else model.window) for kind in model.layer_kinds)
-    return Cost(
-        tokens=seq,
-        weight_flops=2 * (seq * model.layers * layer_parameters(model) + head_parameters(model)),
-        attention_flops=pairs * _attention_flops(model),
-        weight_bytes=weight_bytes(model, quant),
-        kv_bytes=kv_bytes(model, seq),
-    )
-
-
-def estimate(model: ModelSpec, target: TargetSpec, quant: str, seq: int, batch: int) -> Estimate:
-    """The ceilings of decode (`batch` sequences) and prefill (one prompt). Raises InputError for what has none."""
-    if quant not in QUANTS:
-        raise InputError(f"unknown weight format {quant!r} (known: {', '.join(QUANTS)})")
+    Raises InputError for what has none.
+    """
+    embedding = quant if embedding is None else embedding
+    check_formats(quant, embedding)
+    check_embedding(embedding, model)
     if seq < 1 or batch < 1:
         raise InputError(f"an estimate needs at least one token and one sequence, got seq {seq} and batch {batch}")
-    step, prompt = decode_cost(model, QUANTS[quant], seq, batch), prefill_cost(model, QUANTS[quant], seq)
-    peaks = _peaks(target, QUANTS[quant])
+    formats = (QUANTS[quant], QUANTS[embedding])
+    step, prompt = decode_cost(model, *formats, seq, batch), prefill_cost(model, *formats, seq)
+    peaks = _peaks(target, *formats)
     return Estimate(
         model=model,
         target=target,
-        quant=QUANTS[quant],
+        quant=formats[0],
+        embedding=formats[1],
         seq=seq,
         batch=batch,
         decode_cost=step,
@@ -181,40 +135,15 @@ def check_claim(bounds: Estimate, phase: Phase, tokens_per_s: float) -> None:
     best = bounds.best(phase)
     if not 0 <= tokens_per_s <= best.tokens_per_s:  # "not" catches NaN as well
         raise ImpossibleClaimError(
-            f"{phase} at {_rate(tokens_per_s)} tok/s is impossible: {bounds.model.name} in {bounds.quant.name} on "
+            f"{phase} at {_rate(tokens_per_s)} tok/s is impossible: {bounds.model.name} in {bounds.formats} on "
             f"{bounds.target.name} cannot exceed {_rate(best.tokens_per_s)} tok/s (batch {bounds.batch}, "
             f"{bounds.seq} tokens, bound by {best.bound}); the measurement is wrong, or the target's rates are"
         )
 
 
-def _layer_matrices(model: ModelSpec) -> tuple[tuple[int, int], ...]:
-    """(rows, width) of each matrix of a layer."""
-    return (
-        (model.qkv_rows, model.hidden),
-        (model.hidden, model.attn_width),
-        (2 * model.ffn, model.hidden),
-        (model.hidden, model.ffn),
-    )
-
-
-def _visible(model: ModelSpec, kind: str, seq: int) -> int:
-    return seq if kind == "global" else min(seq, model.window)
-
-
-def _pairs(seq: int, window: int) -> int:
-    """Query-key pairs of a causal prompt in which a token sees itself and at most window - 1 before it."""
-    full = min(seq, window)
-    return full * (full + 1) // 2 + (seq - full) * window
-
-
-def _attention_flops(model: ModelSpec) -> int:
-    """Of one query position and one key position in one layer: the products q·k and p·v in every head."""
-    return 4 * model.attn_width
-
-
-def _peaks(target: TargetSpec, quant: Quant) -> tuple[tuple[str, float], ...]:
+def _peaks(target: TargetSpec, quant: Quant, embedding: Quant) -> tuple[tuple[str, float], ...]:
     """The arithmetics that the products could run in, with operations a second; f16 weights have no int8 products."""
-    int8 = target.int8_tops if quant.scaled else 0
+    int8 = target.int8_tops if quant.scaled or embedding.scaled else 0
     rates = (("fp32", target.fp32_tflops), ("fp16", target.fp16_tflops), ("int8", int8))
     peaks = tuple((name, rate * 1e12) for name, rate in rates if rate)
     if not peaks or not target.bandwidth_gbs:

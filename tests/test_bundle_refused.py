@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kernelrt import errors as e
+from kernelrt.abi import ABI
 from kernelrt.bundle import load, write
 from kernelrt.container import pack
 from kernelrt.manifest import MAX_MANIFEST, encode
@@ -35,7 +36,8 @@ def _path(value: str) -> Callable[[dict[str, Any]], None]:
     [
         (lambda f: f.update(schema=2), e.SchemaError),
         (lambda f: f.update(schema=0), e.SchemaError),
-        (lambda f: f.update(abi=2), e.AbiError),
+        (lambda f: f.update(abi=ABI + 1), e.AbiError),
+        (lambda f: f.update(abi=ABI - 1), e.AbiError),
         (lambda f: f.pop("abi"), e.ManifestError),
         (lambda f: f.update(abi="1"), e.ManifestError),
         (lambda f: f.update(abi=True), e.ManifestError),
@@ -80,9 +82,9 @@ def test_a_wrong_manifest_is_refused(folder: Path, change: Callable[[dict[str, A
         b"null",
         b"\xff\xfe",
         b"[" * 100_000,
-        b'{"schema":1,"abi":1,"schema":1}',
-        b'{"schema":1,"abi":1,"x":NaN}',
-        b'{"schema":1,"abi":1,"x":"\\ud800"}',
+        b'{"schema":1,"abi":%d,"schema":1}' % ABI,
+        b'{"schema":1,"abi":%d,"x":NaN}' % ABI,
+        b'{"schema":1,"abi":%d,"x":"\\ud800"}' % ABI,
         b'{"schema":1' + b"0" * 5000 + b"}",
         b" " * (MAX_MANIFEST + 1),
     ],

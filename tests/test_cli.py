@@ -69,7 +69,7 @@ def test_jobs_and_folder_change_no_byte(tmp_path: Path, place: Path) -> None:
 def test_plan_lists_kernels_and_compiles_nothing(place: Path) -> None:
     plan = told("plan", *SMALL)
     assert [k["name"] for k in plan["kernels"]] == [k.name for k in load(place / "out").kernels]
-    assert plan["buckets"] == {"seq": [512], "batch": [1], "quant": "q4_0"}
+    assert plan["buckets"] == {"seq": [512], "batch": [1], "quant": "q4_0", "embedding": "q4_0"}
     text = kernelc("plan", *SMALL).stdout.splitlines()
     assert text[0].split()[:2] == ["kernel", "rows"]
     assert len(text) == len(plan["kernels"]) + 2
@@ -191,7 +191,7 @@ def test_estimate_and_version_and_doctor() -> None:
     (estimate,) = told("estimate", "--model", "gemma27b", "--target", "phoenix", "--seq", "512", "--batch", "1")
     assert estimate["level"] == "modelled"
     assert "tok/s" in kernelc("estimate", "--seq", "512", "--batch", "1").stdout
-    assert told("version")["abi"] == 1
+    assert told("version")["abi"] == 2
     assert {finding["name"] for finding in told("doctor")} >= {"SPIRV-Tools", "Vulkan loader"}
 
 
@@ -201,6 +201,10 @@ def test_estimate_and_version_and_doctor() -> None:
         (["build", "--model", "gemma28b"], Exit.INPUT),
         (["build", "--target", "phoneix"], Exit.INPUT),
         (["build", "--quant", "q3"], Exit.INPUT),
+        (["build", "--quant", "q6_k"], Exit.INPUT),
+        (["plan", "--embedding-quant", "q5_k"], Exit.INPUT),
+        (["estimate", "--embedding-quant", ""], Exit.INPUT),
+        (["show", KERNEL, "--model", "gemma1b", "--embedding-quant", "q6_k"], Exit.INPUT),
         (["build", "--seq", "many"], Exit.INPUT),
         (["build", "--batch", "1,1"], Exit.INPUT),
         (["build", "--bundle-file", "x.zip"], Exit.INPUT),

@@ -7,21 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelc.roofline import (
-    ImpossibleClaimError,
-    check_claim,
-    decode_cost,
-    estimate,
-    head_parameters,
-    kv_bytes,
-    layer_parameters,
-    prefill_cost,
-    weight_bytes,
-)
+from kernelc.roofline import ImpossibleClaimError, check_claim, estimate
 from kernelc.target import TargetSpec
+from kernelrt.cost import decode_cost, head_parameters, kv_bytes, layer_parameters, prefill_cost, weight_bytes
 from kernelrt.errors import InputError
 from kernelrt.model import ModelSpec
-from kernelrt.quant import QUANTS
+from kernelrt.quant import QUANTS, Quant
 
 GEMMA27B = ModelSpec.load("gemma27b")
 
@@ -32,9 +23,18 @@ def test_27b_has_its_published_parameters() -> None:
     assert (62 * layer_parameters(GEMMA27B) + head_parameters(GEMMA27B)) / 1e9 == pytest.approx(27.01, abs=0.005)
 
 
-@pytest.mark.parametrize(("quant", "gigabytes"), [("q4_0", 15.2), ("q8_0", 28.7), ("f16", 54.0)])
-def test_a_token_reads_every_weight_once(quant: str, gigabytes: float) -> None:
-    assert weight_bytes(GEMMA27B, QUANTS[quant]) / 1e9 == pytest.approx(gigabytes, abs=0.05)
+@pytest.mark.parametrize(
+    ("quant", "embedding", "gigabytes"),
+    [
+        ("q4_0", "q4_0", 15.2),
+        ("q8_0", "q8_0", 28.7),
+        ("f16", "f16", 54.0),
+        ("q4_0", "q6_k", 15.56),  # 1409.6 M weights of 210 / 256 bytes for 18 / 32
+        ("q4_0", "f16", 17.22),
+    ],
+)
+def test_a_token_reads_every_weight_once(quant: str, embedding: str, gigabytes: float) -> None:
+    assert weight_bytes(GEMMA27B, QUANTS[quant], QUANTS[embedding]) / 1e9 == pytest.approx(gigabytes, abs=0.05)
 
 
 def test_kv_bytes_of_a_token_inside_and_past_the_window() -> None:
@@ -43,7 +43,7 @@ def test_kv_bytes_of_a_token_inside_and_past_the_window() -> None:
 
 
 def test_a_token_costs_54_gflop() -> None:
-    step = decode_cost(GEMMA27B, QUANTS["q4_0"], seq=1, batch=1)
+    step = decode_cost(GEMMA27B, QUANTS["q4_0"], QUANTS["q4_0"], seq=1, batch=1)
     assert 2 * 62 * layer_parameters(GEMMA27B) / 1e9 == pytest.approx(51.2, abs=0.05)
     assert step.weight_flops / 1e9 == pytest.approx(54.0, abs=0.05)
 
@@ -101,15 +101,21 @@ def long_way(model: ModelSpec, seq: int) -> int:
 @given(name=st.sampled_from(["tiny", "tiny-odd"]), seq=st.integers(1, 60))
 def test_prefill_attention_counts_each_visible_pair(name: str, seq: int) -> None:
     model = ModelSpec.load(name)
-    cost = prefill_cost(model, QUANTS["f16"], seq)
+    cost = prefill_cost(model, QUANTS["f16"], QUANTS["f16"], seq)
     assert cost.attention_flops == long_way(model, seq) * 4 * model.heads * model.head_dim
 
 
 @settings(deadline=None, max_examples=50)
-@given(seq=st.integers(1, 100_000), batch=st.integers(1, 32), quant=st.sampled_from(sorted(QUANTS)))
-def test_a_longer_cache_never_raises_the_ceiling(seq: int, batch: int, quant: str) -> None:
+@given(
+    seq=st.integers(1, 100_000),
+    batch=st.integers(1, 32),
+    quant=st.sampled_from(BODY_QUANTS),
+    embedding=st.sampled_from(sorted(QUANTS)),
+)
+def test_a_longer_cache_never_raises_the_ceiling(seq: int, batch: int, quant: str, embedding: str) -> None:
     target = TargetSpec.load("phoenix")
-    short, long = (estimate(GEMMA27B, target, quant, length, batch).best("decode") for length in (seq, seq + 1))
+    found = (estimate(GEMMA27B, target, quant, length, batch, embedding) for length in (seq, seq + 1))
+    short, long = (bounds.best("decode") for bounds in found)
     assert long.tokens_per_s <= short.tokens_per_s
 
 
@@ -117,6 +123,17 @@ def test_f16_weights_have_no_int8_ceiling() -> None:
     target = TargetSpec.load("h200")
     assert [c.arithmetic for c in estimate(GEMMA27B, target, "f16", 512, 1).decode] == ["fp32", "fp16"]
     assert [c.arithmetic for c in estimate(GEMMA27B, target, "q8_0", 512, 1).decode] == ["fp32", "fp16", "int8"]
+    assert len(estimate(GEMMA27B, target, "f16", 512, 1, "q6_k").decode) == 3  # the head has them
+
+
+def test_an_embedding_of_its_own_is_named() -> None:
+    bounds = estimate(GEMMA27B, TargetSpec.load("phoenix"), "q4_0", 512, 1, "q6_k")
+    assert "gemma27b in q4_0 with the embedding in q6_k" in bounds.lines[0]
+    assert bounds.describe()["embedding"] == "q6_k"
+    assert (
+        bounds.best("decode").tokens_per_s
+        < estimate(GEMMA27B, TargetSpec.load("phoenix"), "q4_0", 512, 1).best("decode").tokens_per_s
+    )
 
 
 @pytest.mark.parametrize("phase", ["decode", "prefill"])
@@ -152,7 +169,22 @@ def test_a_target_without_rates_has_no_roofline() -> None:
         estimate(GEMMA27B, TargetSpec.load("host"), "q4_0", 512, 1)
 
 
-@pytest.mark.parametrize(("quant", "seq", "batch"), [("q5_0", 512, 1), ("q4_0", 0, 1), ("q4_0", 512, 0)])
+@pytest.mark.parametrize(
+    ("quant", "seq", "batch"), [("q5_0", 512, 1), ("q6_k", 512, 1), ("q4_0", 0, 1), ("q4_0", 512, 0)]
+)
 def test_what_cannot_be_estimated_is_refused(quant: str, seq: int, batch: int) -> None:
     with pytest.raises(InputError):
         estimate(GEMMA27B, TargetSpec.load("phoenix"), quant, seq, batch)
+
+
+@pytest.mark.parametrize(("model", "embedding"), [("gemma1b", "q6_k"), ("gemma27b", "q5_k"), ("gemma27b", "")])
+def test_an_embedding_that_cannot_be_is_refused(model: str, embedding: str) -> None:
+    with pytest.raises(InputError, match="--embedding-quant"):
+        estimate(ModelSpec.load(model), TargetSpec.load("phoenix"), "q4_0", 512, 1, embedding)
+
+
+def test_on_a_device_q6_k_takes_more_than_in_a_file() -> None:
+    formats = QUANTS["q4_0"], QUANTS["q6_k"]
+    head = GEMMA27B.vocab * GEMMA27B.hidden
+    in_file, on_device = (weight_bytes(GEMMA27B, *formats, size) for size in (Quant.file_bytes, Quant.weight_bytes))
+    assert on_device - in_file == head * 5 // 4 - head * 210 // 256

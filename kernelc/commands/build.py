@@ -16,6 +16,7 @@ def build(
     quant: o.Quant = o.QUANT,
     seq: o.Seq = o.SEQ,
     batch: o.Batch = o.BATCH,
+    embedding: o.Embedding = None,
     out: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="The bundle's folder. [default: build/bundles/MODEL-TARGET]"),
@@ -47,7 +48,7 @@ def build(
     folder, file, root = named("--out", out), named("--bundle-file", bundle_file), named("--store", store)
     if only is not None and (folder or file):
         raise InputError(f"--only {only}: writes no bundle; leave it out, or leave out --out and --bundle-file")
-    wanted = inputs(model, target, quant, seq, batch)
+    wanted = inputs(model, target, quant, seq, batch, embedding)
     kernels = wanted.kernels if only is None else wanted.matching(only)
     root = root or default_root()
     outputs: list[Path] = []

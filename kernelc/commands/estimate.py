@@ -9,6 +9,7 @@ def estimate(
     quant: o.Quant = o.QUANT,
     seq: o.Seq = o.SEQ,
     batch: o.Batch = o.BATCH,
+    embedding: o.Embedding = None,
     json: o.Json = False,
 ) -> None:
     """Roofline: what the target could do at best with the model, with the arithmetic."""
@@ -20,7 +21,7 @@ def estimate(
 
     model_spec, target_spec = ModelSpec.load(model), TargetSpec.load(target)
     found = [
-        bounds(model_spec, target_spec, quant, length, together)
+        bounds(model_spec, target_spec, quant, length, together, embedding)
         for length in sizes("--seq", seq)
         for together in sizes("--batch", batch)
     ]

@@ -14,6 +14,7 @@ def explain(
     quant: o.Quant = o.QUANT,
     seq: o.Seq = o.SEQ,
     batch: o.Batch = o.BATCH,
+    embedding: o.Embedding = None,
     store: o.StoreAt = None,
     json: o.Json = False,
 ) -> None:
@@ -23,7 +24,7 @@ def explain(
     from kernelc.store import existing
     from kernelrt.console.output import print_json
 
-    wanted = inputs(model, target, quant, seq, batch)
+    wanted = inputs(model, target, quant, seq, batch, embedding)
     spec = wanted.kernel(kernel)
     opened = existing(store)
     with opened.in_use():

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from kernelc.buckets import Buckets, check_sizes
+from kernelc.buckets import Buckets, check_formats, check_sizes
 from kernelc.kernel import KernelSpec
 from kernelc.obtain import Request
 from kernelc.plan import plan
@@ -52,6 +52,8 @@ class Inputs:
             "--quant",
             self.buckets.quant,
         ]
+        if self.buckets.embedding != self.buckets.quant:
+            words += ["--embedding-quant", self.buckets.embedding]
         raise InputError(f"no kernel {name!r} in this plan{hint} `{shlex.join(words)}` lists them")
 
     def matching(self, pattern: str) -> tuple[KernelSpec, ...]:
@@ -62,10 +64,11 @@ class Inputs:
         return found
 
 
-def inputs(model: str, target: str, quant: str, seq: str, batch: str) -> Inputs:
-    """InputError for what is wrong or unknown."""
+def inputs(model: str, target: str, quant: str, seq: str, batch: str, embedding: str | None = None) -> Inputs:
+    """`embedding` None: the format `quant`. InputError for what is wrong or unknown."""
     model_spec, target_spec = ModelSpec.load(model), TargetSpec.load(target)
-    buckets = Buckets(sizes("--seq", seq), sizes("--batch", batch), quant)
+    check_formats(quant, quant if embedding is None else embedding)
+    buckets = Buckets(sizes("--seq", seq), sizes("--batch", batch), quant, embedding or quant)
     return Inputs(model_spec, target_spec, buckets, plan(model_spec, target_spec, buckets))
 
 

@@ -10,7 +10,15 @@ Model = Annotated[
     typer.Option(metavar="NAME|PATH", help="A built-in model, or a TOML, config.json or GGUF file."),
 ]
 Target = Annotated[str, typer.Option(metavar="NAME|PATH", help="A built-in target, or a TOML file.")]
-Quant = Annotated[str, typer.Option(metavar="FORMAT", help="Weights: q4_0, q8_0 or f16.")]
+Quant = Annotated[str, typer.Option(metavar="FORMAT", help="The layers' weights: q4_0, q8_0 or f16.")]
+Embedding = Annotated[
+    str | None,
+    typer.Option(
+        "--embedding-quant",
+        metavar="FORMAT",
+        help="The embedding, which is the head too: q4_0, q8_0, f16 or q6_k. [default: as --quant]",
+    ),
+]
 Seq = Annotated[str, typer.Option(metavar="N,N,…", help="KV cache capacities, in tokens.")]
 Batch = Annotated[str, typer.Option(metavar="N,N,…", help="Sequences that decode together.")]
 StoreAt = Annotated[

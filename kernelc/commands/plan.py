@@ -9,6 +9,7 @@ def plan(
     quant: o.Quant = o.QUANT,
     seq: o.Seq = o.SEQ,
     batch: o.Batch = o.BATCH,
+    embedding: o.Embedding = None,
     json: o.Json = False,
 ) -> None:
     """List the exact kernels with parameters, FLOPs and bytes. Compiles nothing."""
@@ -17,7 +18,7 @@ def plan(
     from kernelc.commands.inputs import inputs
     from kernelrt.console.output import print_json, table
 
-    wanted = inputs(model, target, quant, seq, batch)
+    wanted = inputs(model, target, quant, seq, batch, embedding)
     if json:
         kernels = [{**asdict(k), "params": dict(k.params), "tags": dict(k.tags)} for k in wanted.kernels]
         print_json(

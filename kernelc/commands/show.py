@@ -34,6 +34,7 @@ def show(
     quant: o.Quant = o.QUANT,
     seq: o.Seq = o.SEQ,
     batch: o.Batch = o.BATCH,
+    embedding: o.Embedding = None,
     json: o.Json = False,
 ) -> None:
     """Print one kernel at a stage of its way.
@@ -47,7 +48,7 @@ def show(
     from kernelc.toolset import choose
     from kernelrt.console.output import as_json, write_bytes
 
-    wanted = inputs(model, target, quant, seq, batch)
+    wanted = inputs(model, target, quant, seq, batch, embedding)
     spec = wanted.kernel(kernel)
     shown: str | bytes
     if emit is Emit.abi:

@@ -3,7 +3,7 @@
     tokens[b] = the lowest i with the greatest logits[b][i];  tokens u32 [rows]
 
 From logits f32 [rows, vocab], or from the pairs that the head leaves: partials u32x2 [rows, parts], the bits of a
-workgroup's greatest logit and its token id. NaN is never chosen; a row of nothing else gives token 0. A workgroup
+workgroup's greatest logit and its token id. NaN is never chosen; a row of nothing else gives 0xFFFFFFFF. A workgroup
 works on each row.
 """
 

@@ -27,5 +27,5 @@ def spec(matrix: Matrix, cut: Cut) -> KernelSpec:
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     matrix = Matrix("ffn_down", model.hidden, model.ffn, buckets.quant)
-    for cut in cuts(target, matrix, buckets):
+    for cut in cuts(target, matrix, buckets.batch):
         yield spec(matrix, cut)

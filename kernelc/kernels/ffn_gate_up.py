@@ -23,7 +23,7 @@ from kernelrt.quant import BLOCK, padded
 def spec(matrix: Matrix, cut: Cut, *, activation: str, norm_eps: float) -> KernelSpec:
     """One kernel, of the form that `cut` is for."""
     if isinstance(cut, Tiles):
-        return tiles(matrix, cut, reads="rows_f16", params={"activation": activation})
+        return tiles(matrix, cut, reads=cut.normed, params={"activation": activation})
     width = padded(matrix.height)
     if cut.dot:
         if cut.rows_per_workgroup % BLOCK:
@@ -44,5 +44,5 @@ def spec(matrix: Matrix, cut: Cut, *, activation: str, norm_eps: float) -> Kerne
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     matrix = Matrix("ffn_gate_up", model.ffn, model.hidden, buckets.quant, gated=True)
-    for cut in cuts(target, matrix, buckets):
+    for cut in cuts(target, matrix, buckets.batch):
         yield spec(matrix, cut, activation=model.activation, norm_eps=model.norm_eps)

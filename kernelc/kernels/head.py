@@ -22,7 +22,7 @@ from kernelrt.model import ModelSpec
 def spec(matrix: Matrix, cut: Cut, *, norm_eps: float) -> KernelSpec:
     """One kernel, of the form that `cut` is for."""
     if isinstance(cut, Tiles):
-        return tiles(matrix, cut, reads="rows_f16", writes="logits")
+        return tiles(matrix, cut, reads=cut.normed, writes="logits")
     workgroups = ceil_div(matrix.height, cut.rows_per_workgroup)
     outputs = [
         Binding("out_rows", "f32", ("rows", matrix.height), "w"),
@@ -33,6 +33,7 @@ def spec(matrix: Matrix, cut: Cut, *, norm_eps: float) -> KernelSpec:
 
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
-    matrix = Matrix("head", model.vocab, model.hidden, buckets.quant)
-    for cut in cuts(target, matrix, buckets, prefill=False):
+    """Those of the batches, and that of one row in any case: a prompt's end needs it."""
+    matrix = Matrix("head", model.vocab, model.hidden, buckets.embedding)
+    for cut in cuts(target, matrix, tuple(sorted({1, *buckets.batch})), prefill=False):
         yield spec(matrix, cut, norm_eps=model.norm_eps)

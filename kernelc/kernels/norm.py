@@ -3,8 +3,8 @@
     residual_out = residual + rmsnorm(branch) * post_weight;  h = rmsnorm(residual_out) * pre_weight
 
 All f32 [rows, hidden]; rmsnorm(x) = x / sqrt(mean(x^2) + eps); weights are (1 + w) already. h leaves as its reader
-wants it: halves by rows (matrix forms), or the lanes layout in floats or int8 (matvec forms). It clears `row_max`,
-which ffn_gate_up collects afterwards.
+wants it: by rows in floats (the tile form) or halves (cooperative matrices), or the lanes layout in floats or int8
+(matvec forms). By rows it clears `row_max`, which ffn_gate_up collects afterwards.
 """
 
 from collections.abc import Iterator
@@ -14,29 +14,32 @@ from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Work, frozen, tags
 from kernelc.product.forms import dot_pays
 from kernelc.product.matrix import norm_bindings
 from kernelc.product.matvec import MATVEC_COLUMNS
-from kernelc.product.tiles import prefill_rows
+from kernelc.product.tiles import prefill_rows, row_layouts
 from kernelc.target import TargetSpec
 from kernelrt.model import ModelSpec
 from kernelrt.quant import BLOCK, QUANTS, padded
 
+BY_ROWS = ("rows_f32", "rows_f16")
+
 
 def spec(*, width: int, eps: float, out: Layout, quant: str, rows: int, workgroup: int = 256) -> KernelSpec:
-    """One kernel. `out` is rows_f16, lanes_f32 or lanes_q8; `quant` gives the reader's unit in the lanes layouts."""
-    wide, unit = padded(width), QUANTS[quant].unit
+    """One kernel. `out` is rows_f32, rows_f16, lanes_f32 or lanes_q8; `quant` gives the reader's unit in the lanes
+    layouts.
+    """
+    wide, unit, by_rows = padded(width), QUANTS[quant].unit, out in BY_ROWS
+    row_max = Binding("row_max", "u32", ("rows",), "w")
     outputs = {
-        "rows_f16": [
-            Binding("out_halves", "f16x4", ("rows", wide // 4), "w"),
-            Binding("row_max", "u32", ("rows",), "w"),
-        ],
+        "rows_f32": [Binding("out_rows", "f32x4", ("rows", wide // 4), "w"), row_max],
+        "rows_f16": [Binding("out_halves", "f16x4", ("rows", wide // 4), "w"), row_max],
         "lanes_f32": [Binding("out_lanes", "f32x4", ("rows", wide // 4), "w")],
         "lanes_q8": [
             Binding("out_words", "u32", ("rows", wide // 4), "w"),
             Binding("out_scale", "f32x2", ("rows", wide // BLOCK), "w"),
         ],
     }[out]
-    out_bytes = {"rows_f16": 2 * wide, "lanes_f32": 4 * wide, "lanes_q8": wide + wide // 4}[out]
+    out_bytes = {"rows_f16": 2 * wide, "lanes_q8": wide + wide // 4}.get(out, 4 * wide)
     return KernelSpec(
-        name=f"norm.{out}" if out == "rows_f16" else f"norm.{out}.{quant}",
+        name=f"norm.{out}" if by_rows else f"norm.{out}.{quant}",
         family="norm",
         params=frozen(
             {
@@ -45,7 +48,7 @@ def spec(*, width: int, eps: float, out: Layout, quant: str, rows: int, workgrou
                 "unit": unit,
                 "eps": eps,
                 "out": out,
-                "clears_row_max": out == "rows_f16",
+                "clears_row_max": by_rows,
             }
         ),
         bindings=(Binding("params", "params", ()), *norm_bindings(width), *outputs),
@@ -53,17 +56,26 @@ def spec(*, width: int, eps: float, out: Layout, quant: str, rows: int, workgrou
         grid=(Dim(of="rows"), Dim(), Dim()),
         work=Work(rows, 12 * rows * width, rows * 8 * width + 8 * width, rows * (4 * width + out_bytes)),
         requires=("subgroup", *(("storage16",) if out == "rows_f16" else ())),
-        tags=tags("any", rows=rows, reads="stretch", writes=out),
+        tags=tags("any", rows=rows, unit=0 if by_rows else unit, reads="stretch", writes=out),
     )
 
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
-    workgroup = target.tune.get("norm_workgroup", 256)
-    outs: list[Layout] = ["rows_f16"]
+    """Rows for the matrix forms that the target has; lanes for the matvec forms of the layers' format, and of the
+    head's where its unit is another.
+    """
+    outs: dict[tuple[Layout, int], str] = {(layout, 0): buckets.quant for layout in row_layouts(target)}
     if any(1 < batch <= MATVEC_COLUMNS for batch in buckets.batch):
-        outs.append("lanes_f32")
-        if dot_pays(target, buckets.quant):
-            outs.append("lanes_q8")
-    for out in outs:
-        rows = prefill_rows(target) if out == "rows_f16" else MATVEC_COLUMNS
-        yield spec(width=model.hidden, eps=model.norm_eps, out=out, quant=buckets.quant, rows=rows, workgroup=workgroup)
+        for quant in (buckets.quant, buckets.embedding):
+            outs.setdefault(("lanes_f32", QUANTS[quant].unit), quant)
+            if dot_pays(target, quant):
+                outs.setdefault(("lanes_q8", QUANTS[quant].unit), quant)
+    for (out, _), quant in outs.items():
+        yield spec(
+            width=model.hidden,
+            eps=model.norm_eps,
+            out=out,
+            quant=quant,
+            rows=prefill_rows(target) if out in BY_ROWS else MATVEC_COLUMNS,
+            workgroup=target.tune.get("norm_workgroup", 256),
+        )

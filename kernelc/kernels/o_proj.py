@@ -26,6 +26,6 @@ def spec(matrix: Matrix, cut: Cut) -> KernelSpec:
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     matrix = Matrix("o_proj", model.hidden, model.attn_width, buckets.quant)
-    for cut in cuts(target, matrix, buckets):
+    for cut in cuts(target, matrix, buckets.batch):
         if isinstance(cut, Tiles) or not cut.dot or heads_in_blocks(model):
             yield spec(matrix, cut)

@@ -23,12 +23,12 @@ from kernelrt.model import ModelSpec
 def spec(matrix: Matrix, cut: Cut, *, norm_eps: float) -> KernelSpec:
     """One kernel, of the form that `cut` is for."""
     if isinstance(cut, Tiles):
-        return tiles(matrix, cut, reads="rows_f16")
+        return tiles(matrix, cut, reads=cut.normed)
     out = Binding("out_rows", "f32", ("rows", matrix.height), "w")
     return matvec(matrix, cut, norm_eps=norm_eps if cut.columns == 1 else None, outputs=[out])
 
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     matrix = Matrix("qkv", model.qkv_rows, model.hidden, buckets.quant)
-    for cut in cuts(target, matrix, buckets):
+    for cut in cuts(target, matrix, buckets.batch):
         yield spec(matrix, cut, norm_eps=model.norm_eps)

@@ -17,7 +17,7 @@ The noise is counter-based: token i takes word i % 4 of Philox4x32-10 with count
 word w: v = (w | 1) / 2^32, cut to 24 significant bits, which lies within [2^-32, 1 - 2^-24]; e = -log(1 - v).
 
 The greatest logit is taken (as `argmax` does) where temperature is below 1e-30 or NaN, top_k is 1, or top_p is not
-above 0. NaN is never drawn; a row of nothing else gives token 0.
+above 0. NaN is never drawn; a row of nothing else gives 0xFFFFFFFF.
 
 A workgroup works on each row. Both limits are radix selects: on counts, and on probability masses in steps of 2^-40 of
 the most probable token's, as 64-bit integers, whose sums depend on no order (templates/glsl/lib/select.glsl).

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from kernelc.buckets import Buckets
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import MATVEC_COLUMNS, Matvec
 from kernelc.product.tiles import Tiles, operands, prefill_rows, tiles_tuned
@@ -13,16 +12,16 @@ from kernelrt.quant import BLOCK, QUANTS
 Cut = Matvec | Tiles
 
 
-def cuts(target: TargetSpec, matrix: Matrix, buckets: Buckets, prefill: bool = True) -> Iterator[Cut]:
+def cuts(target: TargetSpec, matrix: Matrix, batches: tuple[int, ...], prefill: bool = True) -> Iterator[Cut]:
     """Matvec for batches up to 8 (with integer dots too where the target has them), tiles for larger ones and for
     prefill, plain and with cooperative matrices where the target has them.
     """
-    for batch in buckets.batch:
+    for batch in batches:
         if batch <= MATVEC_COLUMNS:
             yield Matvec.tuned(target, matrix, batch, False)
             if dot_pays(target, matrix.quant):
                 yield Matvec.tuned(target, matrix, batch, True)
-    sizes = [(batch, False) for batch in buckets.batch if batch > MATVEC_COLUMNS]
+    sizes = [(batch, False) for batch in batches if batch > MATVEC_COLUMNS]
     if prefill:
         sizes.append((prefill_rows(target), True))
     for rows, chunked in sizes:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kernelc.kernel import Binding, Work
-from kernelrt.quant import BLOCK, QUANTS, Quant, padded
+from kernelrt.quant import QUANTS, Quant, padded
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,12 @@ class Matrix:
     @property
     def unpacking(self) -> tuple[str, ...]:
         """The features that it takes to read its scaled weights one by one."""
-        return ("int8", "storage16") if self.format.scaled else ()
+        return ("int8", *self.scale_features) if self.format.scaled else ()
+
+    @property
+    def scale_features(self) -> tuple[str, ...]:
+        """The features that it takes to read its scales."""
+        return ("storage16",) if self.format.scale_dtype == "f16" else ()
 
     def work(self, rows: int, x_bytes: int, out_bytes: int) -> Work:
         """2 FLOPs a weight and row; each weight and each activation moved once."""
@@ -39,11 +44,12 @@ class Matrix:
     def weight_bindings(self, element: str = "u32x4") -> list[Binding]:
         """The planes of one matrix, or of both, with the integers as `element`."""
         per_row = padded(self.width) * self.format.bits // 32 // {"u32x2": 2, "u32x4": 4}[element]
+        scales = (self.height, self.format.scales(self.width))
         bindings: list[Binding] = []
         for name in ("w", "w_up")[: self.matrices]:
             bindings.append(Binding(name, element, (self.height, per_row)))
             if self.format.scaled:
-                bindings.append(Binding(f"{name}_scale", "f16", (self.height, padded(self.width) // BLOCK)))
+                bindings.append(Binding(f"{name}_scale", self.format.scale_dtype, scales))
         return bindings
 
 

@@ -12,6 +12,7 @@ from kernelrt.quant import padded
 MATRIX_EDGE = 16  # of a cooperative matrix
 PREFILL_ROWS = 512  # tokens of a prefill chunk unless the target says otherwise
 Operand = Literal["f32", "f16", "bf16"]
+RowLayout = Literal["rows_f32", "rows_f16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class Tiles:
         return self.operand != "f32"
 
     @property
+    def normed(self) -> RowLayout:
+        """How activations come from a norm: floats for plain tiles, for which halves would save nothing."""
+        return "rows_f16" if self.coopmat else "rows_f32"
+
+    @property
     def workgroup(self) -> int:
         return (self.bm // self.m) * (self.bn // self.n) * (self.subgroup if self.coopmat else 1)
 
@@ -49,7 +55,7 @@ def tiles(
     matrix: Matrix,
     cut: Tiles,
     *,
-    reads: Literal["rows_f16", "rows_f32"],
+    reads: RowLayout,
     writes: Layout = "rows_f32",
     params: dict[str, Value] | None = None,
 ) -> KernelSpec:
@@ -76,7 +82,7 @@ def tiles(
         params=frozen(
             {
                 "quant": matrix.quant,
-                "unit": matrix.format.unit,
+                "group": matrix.format.group,
                 "width": matrix.width,
                 "padded": width,
                 "height": matrix.height,
@@ -107,6 +113,7 @@ def tiles(
             "prefill" if cut.prefill else "decode",
             rows=cut.rows,
             form="coopmat" if cut.coopmat else "tile",
+            quant=matrix.quant,
             math=cut.operand,
             reads=reads,
             writes=writes,
@@ -159,6 +166,11 @@ def operands(target: TargetSpec) -> tuple[Operand, ...]:
     """The operand types that a target has matrix forms for; plain floats always."""
     coopmat: tuple[Operand, ...] = ("f16", "bf16")
     return ("f32", *(operand for operand in coopmat if f"coopmat_{operand}" in target.features))
+
+
+def row_layouts(target: TargetSpec) -> tuple[RowLayout, ...]:
+    """The layouts that a norm leaves for the matrix forms of a target."""
+    return ("rows_f32", "rows_f16") if len(operands(target)) > 1 else ("rows_f32",)
 
 
 def prefill_rows(target: TargetSpec) -> int:

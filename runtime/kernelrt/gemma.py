@@ -51,7 +51,6 @@ class Gemma:
         """Up to `rows` tokens of one sequence into its caches; ends before the head."""
         seen = self.kernels.find("seen", phase="prefill")
         calls = [self._embedding(rows), call(seen, rows, tokens="tokens", seen="seen")]
-        norm = self.kernels.find("norm", writes="rows_f16")
         for i, kind in enumerate(self.model.layer_kinds):
             cache: dict[str, Value] = {"capacity": self._capacity(kind), "chunk": self._scratch}
             forms: list[dict[str, Value]] = [
@@ -63,17 +62,17 @@ class Gemma:
             rope = self.kernels.find("qk_rope", chunk=self._scratch)
             attention = self.kernels.first("attn_prefill", forms)
             append = self.kernels.find("kv_append", **cache)
+            qkv, gate_up = self._prefill("qkv"), self._prefill("ffn_gate_up")
+            calls += self._normed(qkv, rows, i, "ffn", out_rows="qkv", **_planes(f"{i}.qkv"))
             calls += [
-                call(norm, rows, **self._stretch(i, "ffn"), out_halves="h", row_max="row_max"),
-                call(self._prefill("qkv"), rows, x="h", out_rows="qkv", **_planes(f"{i}.qkv")),
                 call(rope, rows, qkv="qkv", **self._heads(i, kind), **heads),
                 call(attention, rows, out_halves="a", **heads, **caches),
                 call(append, rows, **heads, **caches),
                 call(self._prefill("o_proj"), rows, x="a", out_rows="o", **_planes(f"{i}.o_proj")),
-                call(norm, rows, **self._stretch(i, "attention"), out_halves="h", row_max="row_max"),
-                call(self._prefill("ffn_gate_up"), rows, x="h", out_rows="g", row_max="row_max", **_gate_up(i)),
-                call(self._prefill("ffn_down"), rows, x="g", row_max="row_max", out_rows="f", **_planes(f"{i}.down")),
             ]
+            calls += self._normed(gate_up, rows, i, "attention", out_rows="g", **_gate_up(i))
+            down = self._prefill("ffn_down")
+            calls.append(call(down, rows, x="g", row_max="row_max", out_rows="f", **_planes(f"{i}.down")))
         return calls
 
     def decode(self, rows: int) -> list[Call]:
@@ -83,7 +82,7 @@ class Gemma:
             o_proj = self._product("o_proj", rows)
             cache: dict[str, Value] = {"capacity": self._capacity(kind), "writes": o_proj.tags["reads"]}
             attention = self.kernels.find("attn_decode", **cache)
-            calls += self._normed("qkv", rows, i, "ffn", out_rows="qkv", **_planes(f"{i}.qkv"))
+            calls += self._normed(self._product("qkv", rows), rows, i, "ffn", out_rows="qkv", **_planes(f"{i}.qkv"))
             calls += [
                 call(
                     attention,
@@ -96,7 +95,9 @@ class Gemma:
                 ),
                 call(o_proj, rows, **_read("a"), out_rows="o", **_planes(f"{i}.o_proj")),
             ]
-            calls += self._normed("ffn_gate_up", rows, i, "attention", **_written("g"), **_gate_up(i))
+            calls += self._normed(
+                self._product("ffn_gate_up", rows), rows, i, "attention", **_written("g"), **_gate_up(i)
+            )
             down = self._product("ffn_down", rows)
             calls.append(call(down, rows, **_read("g"), row_max="row_max", out_rows="f", **_planes(f"{i}.down")))
         return calls
@@ -104,7 +105,8 @@ class Gemma:
     def finish(self, rows: int, how: Finish) -> list[Call]:
         """From the last layer to the next token of each row. With `rows` 1 also a prefill's end: its last live row."""
         last = self.model.layers
-        calls = list(self._normed("head", rows, last, "ffn", out_rows="logits", best="best", **_planes("embedding")))
+        head = self._product("head", rows)
+        calls = list(self._normed(head, rows, last, "ffn", out_rows="logits", best="best", **_planes("embedding")))
         if how == "sampled":
             seen = self.kernels.find("seen", phase="decode")
             penalty, sample = self.kernels.find("penalty"), self.kernels.find("sample")
@@ -114,7 +116,6 @@ class Gemma:
                 call(sample, rows, logits="logits", tokens="next"),
             ]
             return calls
-        head = calls[-1].kernel
         best = [binding for binding in head.bindings if binding.name == "best"]
         source = {"reads": "partials", "parts": best[0].shape[1]} if best else {"reads": "logits"}
         argmax = self.kernels.find("argmax", **source)
@@ -150,15 +151,14 @@ class Gemma:
         return self.kernels.first(family, [{**size, "form": "coopmat", "math": "f16"}, {**size, "form": "tile"}])
 
     def _normed(
-        self, family: str, rows: int, i: int, branch: Literal["ffn", "attention"], **binds: str
+        self, product: KernelEntry, rows: int, i: int, branch: Literal["ffn", "attention"], **binds: str
     ) -> Iterator[Call]:
         """A product behind a stretch: its prologue where it has one, else a kernel before it."""
-        product = self._product(family, rows)
         reads, stretch = product.tags["reads"], self._stretch(i, branch)
         if reads == "stretch":
             yield call(product, rows, **stretch, **binds)
             return
-        lanes = {} if reads == "rows_f16" else {"unit": product.params["unit"]}
+        lanes = {} if str(reads).startswith("rows") else {"unit": product.params["unit"]}
         norm = self.kernels.find("norm", writes=reads, **lanes)
         yield call(norm, rows, **stretch, **_written("h"), row_max="row_max")
         yield call(product, rows, **_read("h"), row_max="row_max", **binds)

@@ -21,6 +21,7 @@ class Sequence:
     top_k: int = 0  # 0: no limit
     temperature: float = 0.0  # 0: greedy
     top_p: float = 1.0  # 1: no limit
+    penalty: float = 1.0  # of tokens that occurred; 1: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Params:
             raise ValueError(f"{len(self.sequences)} sequences; a batch holds at most {MAX_SEQUENCES}")
         head = struct.pack("<4I", self.rows, self.start, self.slot, 0)
         body = b"".join(
-            struct.pack("<4I2f2I", s.position, s.slot, s.seed, s.top_k, s.temperature, s.top_p, 0, 0)
+            struct.pack("<4I3fI", s.position, s.slot, s.seed, s.top_k, s.temperature, s.top_p, s.penalty, 0)
             for s in self.sequences
         )
         return (head + body).ljust(NBYTES, b"\0")

@@ -1,14 +1,14 @@
 """Reports of a benchmark, made by hand."""
 
-from kernelrt.bench.cost import Cost
 from kernelrt.bench.phase import Phase, Sample
 from kernelrt.bench.report import Report, Settings
 from kernelrt.bench.roofline import Roof
+from kernelrt.cost import Cost
 
 
 def phase(name: str, gpu_ms: list[float], nbytes: int = 10**7, flops: int = 10**9) -> Phase:
     """Steps of these GPU times, each 1 ms longer by the wall clock."""
-    samples = tuple(Sample(ms / 1e3 + 1e-3, ms / 1e3, 2e-4, Cost(1, flops, nbytes)) for ms in gpu_ms)
+    samples = tuple(Sample(ms / 1e3 + 1e-3, ms / 1e3, 2e-4, Cost(1, flops, 0, nbytes, 0)) for ms in gpu_ms)
     return Phase(name, f"one {name}", samples)
 
 

@@ -8,14 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kernelc import cost as modelled
 from kernelc.target import TargetSpec
 from kernelrt.bench import plot
-from kernelrt.bench.cost import ModelWork
 from kernelrt.bench.roofline import MARGIN, Roof, check, stated_peak
 from kernelrt.errors import RunError
-from kernelrt.model import ModelSpec
-from kernelrt.quant import QUANTS
 from tests.cli.reports import phase, report
 
 
@@ -90,25 +86,6 @@ def test_a_rate_that_is_none_is_refused(gbs: float) -> None:
 )
 def test_a_peak_holds_on_its_own_device_alone(target: str, device: str, peak: float | None) -> None:
     assert stated_peak(TargetSpec.load(target).describe(), device) == peak
-
-
-@pytest.mark.parametrize("name", ["tiny", "gemma4b", "gemma27b"])  # rows of whole blocks: no padding
-@pytest.mark.parametrize("quant", ["q4_0", "q8_0", "f16"])
-def test_costs_are_those_of_the_compiler_s_roofline(name: str, quant: str) -> None:
-    """Both are written from the model's shape, apart from each other."""
-    model, form = ModelSpec.load(name), QUANTS[quant]
-    work = ModelWork(model, form, form)
-    for tokens in (1, 7, model.window, model.window + 1, 2048):
-        bound, found = modelled.decode_cost(model, form, form, tokens, 8), work.decode(tokens, 8)
-        assert (found.tokens, found.flops, found.nbytes) == (8, bound.flops, bound.bytes)
-        prompt = modelled.prefill_cost(model, form, form, tokens)
-        assert (work.prefill(tokens).flops, work.prefill(tokens).nbytes) == (prompt.flops, prompt.weight_bytes)
-
-
-def test_the_embedding_counts_in_its_own_format() -> None:
-    model = ModelSpec.load("gemma4b")
-    plain, mixed = (ModelWork(model, QUANTS["q4_0"], QUANTS[q]).weight_bytes for q in ("q4_0", "q8_0"))
-    assert mixed - plain == model.vocab * model.hidden * 4 // 8
 
 
 def test_a_plot_is_a_picture_of_the_samples() -> None:

@@ -14,7 +14,7 @@ from kernelc.product.matvec import Matvec
 from kernelc.product.tiles import PREFILL_ROWS, Tiles, operands, prefill_rows, tiles_tuned
 from kernelc.target import TargetSpec
 from kernelrt.params import Params
-from kernelrt.quant import QUANTS
+from kernelrt.quant import BODY_QUANTS, QUANTS
 from tests.kernels.case import Array, Case
 from tests.kernels.harness import fresh_seed
 from tests.oracle.layout import pad, quantize_q8, to_lanes
@@ -78,9 +78,9 @@ def lanes_input(x: NDArray[np.float32], quant: str, dot: bool) -> tuple[dict[str
     return {"x": to_lanes(q, unit, 16), "x_scale": scales}, meant[:, : x.shape[1]]
 
 
-def rows_input(x: NDArray[np.float32], x_type: str) -> tuple[dict[str, Array], F64]:
-    """Activations [rows, width] as a matrix form reads them, and the values that these mean."""
-    if x_type == "f32":
+def rows_input(x: NDArray[np.float32], dtype: str) -> tuple[dict[str, Array], F64]:
+    """Activations [rows, width] as a matrix form's binding of `dtype` takes them, and the values that these mean."""
+    if dtype == "f32x4":
         return {"x": pad(x)}, x.astype(np.float64)
     halves = x.astype(np.float16)
     return {"x": pad(halves)}, halves.astype(np.float64)
@@ -167,14 +167,17 @@ def product_cases(
     sizes: Sequence[Matrix],
     *,
     fused: bool,
-    x_type: str = "f16",
+    loud: bool = False,
+    quants: Sequence[str] = BODY_QUANTS,
     judge: Judge = product_rows,
 ) -> Iterator[Case]:
-    """Every format, form and cut of a family over the matrices of `sizes` (their format is replaced).
+    """Every format, form and cut of a family over the matrices of `sizes` (their format is replaced; q6_k only where
+    rows are whole blocks of it).
 
-    `fused`: one row comes through the norm prologue. `x_type`: what the matrix forms read.
+    `fused`: one row comes through the norm prologue. `loud`: the matrix forms get rows far outside of fp16's range.
     """
-    for matrix in (replace(size, quant=quant) for size in sizes for quant in QUANTS):
+    fitting = ((size, quant) for size in sizes for quant in quants if quant != "q6_k" or size.width % 256 == 0)
+    for matrix in (replace(size, quant=quant) for size, quant in fitting):
         columns = (1, 3, 8) if matrix.quant == "q4_0" and matrix.width < 1024 else (1, 8)
         for cut in (cut for count in columns for cut in matvec_cuts(target, matrix, count)):
             live, capacity = {1: (1, 1), 3: (2, 3), 8: (3, 8)}[cut.columns]
@@ -184,12 +187,12 @@ def product_cases(
                 make,
                 Shape(matrix.height, matrix.width, live, capacity),
                 fused and live == 1,
-                x_type,
+                loud,
                 judge,
             )
         for cut in tile_cuts(target, matrix):
             live, capacity = (35, 64) if matrix.width > 1024 else (131, 160)
-            yield _case(matrix, cut, make, Shape(matrix.height, matrix.width, live, capacity), False, x_type, judge)
+            yield _case(matrix, cut, make, Shape(matrix.height, matrix.width, live, capacity), False, loud, judge)
 
 
 def _case(
@@ -198,10 +201,11 @@ def _case(
     make: Callable[[Matrix, Cut], KernelSpec],
     shape: Shape,
     fused: bool,
-    x_type: str,
+    loud: bool,
     judge: Judge,
 ) -> Case:
     draw = Draw.fresh()
+    spec = make(matrix, cut if isinstance(cut, Matvec) else replace(cut, rows=shape.capacity))
     weights, dense = draw.weights(matrix)
     if fused:
         assert isinstance(cut, Matvec)
@@ -214,14 +218,13 @@ def _case(
             inputs, x = lanes_input(values, matrix.quant, cut.dot)
             bound = TOLERANCE["f32"]
         else:
-            if x_type == "f32":
+            if loud:
                 values[::3] *= 1e6  # far outside of fp16's range
-            inputs, x = rows_input(values, x_type)
+            inputs, x = rows_input(values, next(b.dtype for b in spec.bindings if b.name == "x"))
             bound = TOLERANCE[cut.operand]
         residual = None
     outcome = judge(matrix, cut, shape, x, dense)
     expected = {**outcome.expected, **({} if residual is None else {"residual_out": residual})}
-    spec = make(matrix, cut if isinstance(cut, Matvec) else replace(cut, rows=shape.capacity))
     return Case(
         f"{spec.name}.{shape}.{'x'.join(str(n) for n in cut.sizes)}",
         spec,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kernelc.buckets import Buckets
-from kernelc.kernels import argmax, embedding, repack, sample, topk
+from kernelc.kernels import argmax, embedding, penalty, repack, sample, seen, topk
 from kernelc.render import render
 from kernelc.target import TargetSpec
 from kernelc.toolchain import glslang
@@ -17,6 +17,7 @@ from kernelrt.model import ModelSpec
 from kernelrt.params import NBYTES, Params, Sequence
 from tests.kernels.harness import execute, fresh_seed
 
+NONE = 0xFFFFFFFF  # no token
 ROWS = 32
 RUNS = 128
 
@@ -64,11 +65,20 @@ def test_a_draw_depends_on_seed_and_position_alone(device: Device) -> None:
 
 
 @pytest.mark.parametrize("vocab", [300, 2001])
-def test_a_row_of_nothing_but_nan_gives_token_0(device: Device, vocab: int) -> None:
-    arrays = {"logits": np.full((2, vocab), np.nan, np.float32)}
-    params = Params(2, sequences=(Sequence(temperature=1.0), Sequence(temperature=1.0, top_k=5, top_p=0.5)))
+def test_a_row_of_nothing_but_nan_gives_no_token(device: Device, vocab: int) -> None:
+    logits = np.full((4, vocab), np.nan, np.float32)
+    logits[3, vocab - 1] = -np.inf  # one logit that is a number
+    drawn = (Sequence(temperature=1.0), Sequence(temperature=1.0, top_k=5, top_p=0.5))
+    params = Params(4, sequences=(Sequence(), *drawn, drawn[0]))
     for spec in (argmax.spec(vocab=vocab), sample.spec(vocab=vocab)):
-        assert execute(device, spec, arrays, params, 2)["tokens"].tolist() == [0, 0]
+        tokens = execute(device, spec, {"logits": logits}, params, 5)["tokens"]
+        assert tokens.tolist() == [NONE, NONE, NONE, vocab - 1, NONE]  # the last is poison: not a live row
+
+
+def test_partials_of_nothing_but_nan_give_no_token(device: Device) -> None:
+    pairs = np.array([[[0x7FC00000, 7], [0xFFC00000, 3]], [[0x7FC00000, 7], [0xFF800000, 9]]], np.uint32)
+    spec = argmax.spec(parts=2, source="partials")
+    assert execute(device, spec, {"partials": pairs}, Params(2), 2)["tokens"].tolist() == [NONE, 9]
 
 
 def test_infinite_logits_are_drawn_alone(device: Device) -> None:
@@ -92,11 +102,6 @@ def test_a_token_that_there_is_not_becomes_nan(device: Device) -> None:
     assert (out.view(np.uint32) == 0x7FC00000).all()
 
 
-def test_the_embeddings_scale_is_rounded_as_the_weights_are() -> None:
-    scales = {name: ModelSpec.load(name).hidden for name in ("gemma27b", "gemma1b")}
-    assert {n: embedding.bfloat16(hidden**0.5) for n, hidden in scales.items()} == {"gemma27b": 73.5, "gemma1b": 34.0}
-
-
 def test_sizes_that_the_kernels_do_not_hold_are_refused() -> None:
     with pytest.raises(ValueError, match="k 300"):
         topk.spec(vocab=1000, k=300)
@@ -112,13 +117,23 @@ def test_sizes_that_the_kernels_do_not_hold_are_refused() -> None:
         embedding.spec(vocab=10, hidden=82, quant="f16")
 
 
-@pytest.mark.parametrize(("quant", "repacked"), [("q4_0", ["repack.q4_0"]), ("q8_0", ["repack.q8_0"]), ("f16", [])])
-def test_a_bundle_has_each_choice_once(quant: str, repacked: list[str]) -> None:
-    model, target, buckets = ModelSpec.load("gemma27b"), TargetSpec.load("phoenix"), Buckets(quant=quant)
-    names = [
-        k.name for family in (embedding, repack, argmax, topk, sample) for k in family.kernels(model, target, buckets)
-    ]
+@pytest.mark.parametrize(
+    ("quant", "table", "repacked"),
+    [
+        ("q4_0", "q4_0", ["repack.q4_0"]),
+        ("q8_0", "q8_0", ["repack.q8_0"]),
+        ("f16", "f16", []),
+        ("q4_0", "q6_k", ["repack.q4_0", "repack.q6_k"]),
+        ("q4_0", "f16", ["repack.q4_0"]),
+    ],
+)
+def test_a_bundle_has_each_choice_once(quant: str, table: str, repacked: list[str]) -> None:
+    model, target = ModelSpec.load("gemma27b"), TargetSpec.load("phoenix")
+    buckets = Buckets(quant=quant, embedding=table)
+    families = (embedding, repack, argmax, topk, sample, penalty, seen)
+    names = [k.name for family in families for k in family.kernels(model, target, buckets)]
     assert len(set(names)) == len(names)
-    assert {f"embedding.{quant}", "argmax.logits", "topk.k64", "sample", *repacked} < set(names)
+    once = {"argmax.logits", "topk.k64", "sample", "penalty", "seen.decode", "seen.prefill"}
+    assert {f"embedding.{table}", *once, *repacked} < set(names)
     assert [name for name in names if name.startswith("repack")] == repacked
     assert any(name.startswith("argmax.p") for name in names)

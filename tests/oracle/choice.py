@@ -18,6 +18,12 @@ def descending(logits: NDArray[np.floating]) -> Ids:
     return np.lexsort((np.arange(len(logits)), -logits.astype(np.float64)))
 
 
+def penalise(logits: NDArray[np.floating], occurred: NDArray[np.bool_], penalty: float) -> Floats:
+    """The repetition penalty on [vocab] logits where a token occurred; `penalty` as float32 has it."""
+    x, p = logits.astype(np.float64), float(np.float32(penalty))
+    return np.where(occurred, np.where(x > 0, x / p, x * p), x)
+
+
 def log_sum_exp(logits: NDArray[np.floating]) -> float:
     """log of the sum of exp over [vocab] logits, NaN left out."""
     x = logits[~np.isnan(logits)].astype(np.float64)

@@ -1,16 +1,20 @@
-"""Q4_0 and Q8_0 as GGUF defines them, and the two planes that the kernels read.
+"""Q4_0, Q8_0 and Q6_K as GGUF defines them, and the two planes that the kernels read.
 
-A block is 32 weights w of a row.
+A block is 32 weights w of a row, in Q6_K 256.
 
 - Q4_0, 18 bytes: fp16 d = m / -8 with m the weight of the largest magnitude, then 16 bytes; the low nibble of byte j
   is q of element j, the high nibble that of element j + 16; q = min(15, trunc(w / d + 8.5)), w ~ (q - 8) d.
 - Q8_0, 34 bytes: fp16 d = max|w| / 127, then 32 int8 q = round(w / d), halves away from zero; w ~ q d.
+- Q6_K, 210 bytes: 128 bytes of low nibbles, 64 of high bit pairs, 16 int8 scales s (one per 16 weights), fp16 d;
+  w ~ d s (q - 32), q of 6 bits. Element 128 h + 32 k + l has its nibble in byte 64 h + 32 (k % 2) + l (the high one for
+  k above 1) and its pair in bits 2 k of byte 32 h + l. What is written here is near enough and not llama.cpp's search.
 
 The quotients are float32 products with 1 / d, where d is not yet rounded to fp16. A row is padded with zero weights
 to whole blocks: they become integers that mean zero.
 
 Planes: the blocks' integers as u32 [rows, units, 4] (a unit is 16 bytes: 32 weights in q4_0, 16 in q8_0, 8 in f16),
-and the scales as f16 [rows, blocks] (None for f16, whose plane holds the halves).
+and the scales as f16 [rows, blocks] (None for f16, whose plane holds the halves). Q6_K: int8 (q - 32), 16 a unit, and
+d s as f32 [rows, units].
 """
 
 import numpy as np
@@ -18,6 +22,7 @@ from numpy.typing import NDArray
 
 BLOCK = 32
 _SCALE = 2  # bytes of a block's scale, before its integers
+Q6_K_BLOCK, Q6_K_BYTES = 256, 210
 
 
 def pad(w: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -29,7 +34,9 @@ def pad(w: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def to_blocks(w: NDArray[np.floating], quant: str) -> NDArray[np.uint8]:
-    """[rows, K] -> GGUF's bytes, uint8 [rows, ceil(K / 32), 18 or 34]. `quant` is "q4_0" or "q8_0"."""
+    """[rows, K] -> GGUF's bytes, uint8 [rows, ceil(K / 32), 18 or 34], for q6_k [rows, K / 256, 210]."""
+    if quant == "q6_k":
+        return _to_q6_k(w)
     padded = pad(w)
     x = padded.reshape(len(padded), -1, BLOCK)
     magnitude = np.abs(x)
@@ -55,9 +62,27 @@ def split_blocks(blocks: NDArray[np.uint8]) -> tuple[NDArray[np.uint32], NDArray
     return np.ascontiguousarray(blocks[..., _SCALE:]).view(np.uint32).reshape(rows, -1, 4), scales
 
 
+def split_q6_k(blocks: NDArray[np.uint8]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """GGUF's bytes [rows, blocks, 210] -> (q - 32, int8 [rows, blocks * 256]; d s, f32 [rows, blocks * 16], exact)."""
+    rows, count, _ = blocks.shape
+    nibbles = blocks[..., :128].reshape(rows, count, 2, 2, 32)
+    low = np.stack([nibbles & np.uint8(15), nibbles >> np.uint8(4)], 3)  # half, which nibble, k % 2, l
+    pairs = blocks[..., 128:192].reshape(rows, count, 2, 1, 32)
+    shifts = np.array([0, 2, 4, 6], np.uint8).reshape(4, 1)
+    high = (pairs >> shifts & np.uint8(3)).reshape(rows, count, 2, 2, 2, 32)
+    q = (low | high << np.uint8(4)).astype(np.int8) - np.int8(32)
+    scales = blocks[..., 192:208].view(np.int8).astype(np.float32)
+    d = np.ascontiguousarray(blocks[..., 208:]).view(np.float16).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # random bytes may mean 0 times infinity
+        return q.reshape(rows, -1), (d * scales).reshape(rows, -1)
+
+
 def from_blocks(blocks: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """GGUF's bytes [rows, blocks, 18 or 34] -> the weights they mean, [rows, blocks * 32]; exact (fp16 times int8)."""
+    """GGUF's bytes [rows, blocks, 18, 34 or 210] -> the weights they mean, [rows, blocks * 32 or 256]; exact."""
     rows, _, size = blocks.shape
+    if size == Q6_K_BYTES:
+        integers, scales = split_q6_k(blocks)
+        return integers.astype(np.float64) * np.repeat(scales.astype(np.float64), 16, -1)
     d = np.ascontiguousarray(blocks[..., :_SCALE]).view(np.float16).astype(np.float64)
     integers = blocks[..., _SCALE:]
     if size == _SCALE + BLOCK:
@@ -69,15 +94,38 @@ def from_blocks(blocks: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def planes(
     w: NDArray[np.floating], quant: str
-) -> tuple[NDArray[np.uint32], NDArray[np.float16] | None, NDArray[np.float64]]:
-    """[rows, K] -> (quants u32 [rows, units, 4], scales f16 [rows, blocks] or None, what they mean, fp64 [rows, K])."""
+) -> tuple[NDArray[np.uint32], NDArray[np.floating] | None, NDArray[np.float64]]:
+    """[rows, K] -> (quants u32 [rows, units, 4], scales [rows, …] or None, what they mean, fp64 [rows, K])."""
     rows, width = w.shape
     if quant == "f16":
         halves = pad(w).astype(np.float16)
         return halves.view(np.uint32).reshape(rows, -1, 4), None, halves[:, :width].astype(np.float64)
     blocks = to_blocks(w, quant)
+    if quant == "q6_k":
+        integers, products = split_q6_k(blocks)
+        return integers.view(np.uint32).reshape(rows, -1, 4), products, from_blocks(blocks)
     quants, scales = split_blocks(blocks)
     return quants, scales, from_blocks(blocks)[:, :width]
+
+
+def _to_q6_k(w: NDArray[np.floating]) -> NDArray[np.uint8]:
+    rows, width = w.shape
+    if width % Q6_K_BLOCK:
+        raise ValueError(f"rows of {width} are no whole blocks of {Q6_K_BLOCK}")
+    x = w.astype(np.float32).reshape(rows, -1, 16, 16)
+    largest = np.take_along_axis(x, np.abs(x).argmax(-1, keepdims=True), -1) / np.float32(-32)
+    d = np.abs(largest).max(-2, keepdims=True) / np.float32(127)
+    near = np.maximum(d, np.float32(2.0**-24)).astype(np.float16)  # the least half that is not zero
+    d = np.where(near < d, np.nextafter(near, np.float16(np.inf)), near)  # rounded up: no scale leaves int8
+    scales = np.clip(np.rint(largest / d.astype(np.float32)), -128, 127).astype(np.int8)
+    step = d.astype(np.float32) * scales.astype(np.float32)
+    q = np.clip(np.rint(np.divide(x, step, out=np.zeros_like(x), where=step != 0)), -32, 31).astype(np.int8) + 32
+    parts = q.astype(np.uint8).reshape(rows, -1, 2, 2, 2, 32)  # half, which nibble, k % 2, l
+    low = parts & np.uint8(15)
+    nibbles = low[:, :, :, 0] | low[:, :, :, 1] << np.uint8(4)
+    pairs = (parts >> np.uint8(4)).reshape(rows, -1, 2, 4, 32) << np.array([0, 2, 4, 6], np.uint8).reshape(4, 1)
+    pieces = (nibbles, np.bitwise_or.reduce(pairs, axis=3), scales.view(np.uint8), d.view(np.uint8))
+    return np.concatenate([piece.reshape(rows, x.shape[1], -1) for piece in pieces], -1)
 
 
 def _inverse(d: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -31,6 +31,26 @@ def test_blocks_are_those_of_gguf(quant: str) -> None:
     np.testing.assert_array_equal(quantize.from_blocks(ours), gguf.quants.dequantize(theirs, TYPES[quant]))
 
 
+def test_q6_k_means_what_gguf_says() -> None:
+    """Of bytes that are anything, and of weights that it wrote itself: every block is near what it came from."""
+    seed = secrets.randbits(32)
+    raw = np.random.default_rng(seed).integers(0, 256, (5, 3, quantize.Q6_K_BYTES), np.uint8)
+    raw[..., -1] &= 0xBF  # d is finite
+    w = _weights(64, 512) * np.float32(2.0**-8)  # scales that are subnormal halves among them
+    for blocks in (raw, quantize.to_blocks(w, "q6_k")):
+        flat = blocks.reshape(len(blocks), -1)
+        theirs = gguf.quants.dequantize(flat, gguf.GGMLQuantizationType.Q6_K)
+        np.testing.assert_array_equal(quantize.from_blocks(blocks), theirs, f"seed {seed}")
+        quants, scales = quantize.split_q6_k(blocks)
+        assert quants.dtype == np.int8
+        assert scales.dtype == np.float32
+    back = quantize.from_blocks(quantize.to_blocks(w, "q6_k")).reshape(64, 2, 256)
+    top = np.abs(w).reshape(64, 2, 256).max(-1, keepdims=True)
+    assert (np.abs(back - w.reshape(back.shape)) <= top / 25 + 2.0**-19).all(), f"seed {seed}"
+    with pytest.raises(ValueError, match="320"):
+        quantize.to_blocks(np.zeros((1, 320)), "q6_k")
+
+
 @pytest.mark.parametrize(("quant", "step"), [("q4_0", 1 / 8), ("q8_0", 1 / 127), ("f16", 2.0**-11)])
 @pytest.mark.parametrize("width", [40, 80, 96])
 def test_planes_hold_the_weights_and_a_tail_of_zeros(quant: str, step: float, width: int) -> None:

@@ -5,12 +5,12 @@ from time import perf_counter
 
 import numpy as np
 
-from kernelrt.bench.cost import Cost, ModelWork
 from kernelrt.bench.phase import Phase, Sample
 from kernelrt.bench.report import Settings
+from kernelrt.cost import Cost, decode_cost, prefill_cost
 from kernelrt.engine import Engine
 from kernelrt.gpu.errors import GpuError
-from kernelrt.quant import QUANTS
+from kernelrt.quant import QUANTS, Quant
 from kernelrt.step import Step
 
 WARM_UP = 0.5  # seconds of the same work before the first sample: an idle GPU takes as long to raise its clocks
@@ -56,8 +56,9 @@ def _prompts(engine: Engine, settings: Settings, iteration: int) -> list[list[in
 
 def _iterate(engine: Engine, settings: Settings, prompts: list[list[int]]) -> tuple[list[Sample], list[Sample]]:
     """Every prompt into its slot, then `settings.decode` steps of all of them, each with its greedy token."""
-    work = ModelWork(engine.model, QUANTS[engine.plan.formats.quant], QUANTS[engine.plan.formats.embedding])
-    cost, tokens = work.prefill(settings.prefill), [0] * len(prompts)
+    model, formats, size = engine.model, engine.plan.formats, Quant.weight_bytes
+    quant, embedding = QUANTS[formats.quant], QUANTS[formats.embedding]
+    cost, tokens = prefill_cost(model, quant, embedding, settings.prefill, size), [0] * len(prompts)
     prefill: list[Sample] = []
     for slot, prompt in enumerate(prompts):
         began = perf_counter()
@@ -68,7 +69,8 @@ def _iterate(engine: Engine, settings: Settings, prompts: list[list[int]]) -> tu
         steps = [Step(slot, token, position) for slot, token in enumerate(tokens)]
         began = perf_counter()
         tokens = engine.decode(steps)
-        decode.append(_sample(engine, perf_counter() - began, work.decode(position + 1, len(steps))))
+        wall_s = perf_counter() - began
+        decode.append(_sample(engine, wall_s, decode_cost(model, quant, embedding, position + 1, len(steps), size)))
     return prefill, decode
 
 

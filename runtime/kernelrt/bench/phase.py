@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 
 from kernelrt.bench import roofline
-from kernelrt.bench.cost import Cost
 from kernelrt.bench.roofline import Roof
 from kernelrt.bench.statistics import Summary, summarise
+from kernelrt.cost import Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Phase:
     @property
     def gbs(self) -> Summary:
         """GB/s (1e9 bytes) read in the GPU's time."""
-        return self._rate("GB/s", [(s.cost.nbytes / 1e9, s.gpu_s) for s in self.samples])
+        return self._rate("GB/s", [(s.cost.bytes / 1e9, s.gpu_s) for s in self.samples])
 
     @property
     def tflops(self) -> Summary:
@@ -86,7 +86,7 @@ class Phase:
                 "cpu_s": [s.cpu_s for s in self.samples],
                 "tokens": [s.cost.tokens for s in self.samples],
                 "flops": [s.cost.flops for s in self.samples],
-                "bytes": [s.cost.nbytes for s in self.samples],
+                "bytes": [s.cost.bytes for s in self.samples],
             },
         }
 

@@ -4,17 +4,17 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
-from kernelrt.bench.cost import ModelWork
 from kernelrt.bench.measure import measure, warm_up
 from kernelrt.bench.report import Report, Settings
 from kernelrt.bench.roofline import Roof, stated_peak
 from kernelrt.bundle import Bundle
 from kernelrt.commands.progress import progress
 from kernelrt.commands.weights import Source
+from kernelrt.cost import weight_bytes
 from kernelrt.engine import Engine
 from kernelrt.errors import InputError
 from kernelrt.gpu.device import choose, devices
-from kernelrt.quant import QUANTS
+from kernelrt.quant import QUANTS, Quant
 from kernelrt.run_plan import Options, bucket_sizes, plan_run, totals
 from kernelrt.survey import describe
 
@@ -37,8 +37,8 @@ def measured(path: Path, source: Source, settings: Settings, device: str | None)
     info = found[choose(found, device)]
     plan = plan_run(bundle, info, Options(device, context, settings.batch))
     formats = plan.formats
-    work = ModelWork(plan.model, QUANTS[formats.quant], QUANTS[formats.embedding])
-    scratch = min(max(work.weight_bytes, _LEAST_READ), _MOST_READ, info.max_storage_range) // 16 * 16
+    read = weight_bytes(plan.model, QUANTS[formats.quant], QUANTS[formats.embedding], Quant.weight_bytes)
+    scratch = min(max(read, _LEAST_READ), _MOST_READ, info.max_storage_range) // 16 * 16
     options = Options(device, context, settings.batch, scratch)
     with ExitStack() as stack:
         tell = stack.enter_context(progress())

@@ -23,8 +23,8 @@ struct Sequence {
     uint top_k;         // 0: no limit
     float temperature;  // 0: greedy
     float top_p;        // 1: no limit
-    uint reserved0;
-    uint reserved1;
+    float penalty;      // of the logits of tokens that occurred; 1: none
+    uint reserved;
 };
 struct Params {
     uint rows;   // live rows: tokens of this prefill chunk, or sequences of this decode batch

@@ -9,7 +9,10 @@
 {% set matrices = 2 if gated else 1 %}
 {% set parts = unit // 16 if dot else unit // 4 %}
 const uint HEIGHT = {{ height }}u;
-const uint BLOCKS = PADDED / 32u;
+const uint BLOCKS = PADDED / 32u;  // of activations
+{% if group %}
+const uint SCALES = PADDED / {{ group }}u;  // of a row of weights
+{% endif %}
 {% include "glsl/lib/weights.glsl" %}
 {% if prologue == "norm" or quantized_out %}
 {% include "glsl/lib/reduce.glsl" %}
@@ -76,15 +79,15 @@ void prologue() {
 // Adds one unit of ROWS rows. Parts are the outer loop, so that a weight is unpacked once for all columns.
 void accumulate(uint u, uint first) {
     uvec4 packed[{{ matrices }}][ROWS];
-{% if quant != "f16" %}
+{% if group %}
     float scale[{{ matrices }}][ROWS];
 {% endif %}
     [[unroll]] for (uint r = 0; r < ROWS; ++r) {
         const uint n = min(first + r, HEIGHT - 1);
 {% for m in range(matrices) %}
         packed[{{ m }}][r] = {{ weight(m) }}[n * UNITS + u];
-{% if quant != "f16" %}
-        scale[{{ m }}][r] = float({{ weight(m) }}_scale[n * BLOCKS + u * UNIT / 32]);
+{% if group %}
+        scale[{{ m }}][r] = float({{ weight(m) }}_scale[n * SCALES + u * UNIT / {{ group }}]);
 {% endif %}
 {% endfor %}
     }
@@ -101,7 +104,7 @@ void accumulate(uint u, uint first) {
     vec2 x_block[{{ columns }}];
     [[unroll]] for (uint b = 0; b < {{ columns }}; ++b) x_block[b] = activation_scale(b, u * UNIT / 32);
     {{ each() }} acc[m][r][b] += scale[m][r] * x_block[b].x * {{ "(float(sum[m][r][b]) - WEIGHT_ZERO * x_block[b].y)" if quant == "q4_0" else "float(sum[m][r][b])" }};
-{% elif columns == 1 and quant != "f16" %}
+{% elif columns == 1 and group %}
     // One column: scale the sum, not the weights.
     float sum[{{ matrices }}][ROWS];
     [[unroll]] for (uint m = 0; m < {{ matrices }}; ++m) [[unroll]] for (uint r = 0; r < ROWS; ++r) sum[m][r] = 0.0;
@@ -119,7 +122,7 @@ void accumulate(uint u, uint first) {
         [[unroll]] for (uint b = 0; b < {{ columns }}; ++b) x_part[b] = activation(b, j, u);
         [[unroll]] for (uint m = 0; m < {{ matrices }}; ++m) {
             [[unroll]] for (uint r = 0; r < ROWS; ++r) {
-                const vec4 part = {{ {"q4_0": "(unpack_part(packed[m][r], j) - WEIGHT_ZERO) * scale[m][r]", "q8_0": "unpack_part(packed[m][r], j) * scale[m][r]", "f16": "unpack_part(packed[m][r], j)"}[quant] }};
+                const vec4 part = {{ "(unpack_part(packed[m][r], j) - WEIGHT_ZERO)" if quant == "q4_0" else "unpack_part(packed[m][r], j)" }}{{ " * scale[m][r]" if group }};
                 [[unroll]] for (uint b = 0; b < {{ columns }}; ++b) acc[m][r][b] += dot(part, x_part[b]);
             }
         }

@@ -10,7 +10,9 @@ const uint BN = {{ bn }}u;
 const uint BK = {{ bk }}u;
 const uint HEIGHT = {{ height }}u;
 const uint PADDED = {{ padded }}u;
-const uint BLOCKS = PADDED / 32u;
+{% if group %}
+const uint SCALES = PADDED / {{ group }}u;  // of a row of weights
+{% endif %}
 const uint STEPS = (PADDED + BK - 1u) / BK;
 // Items of 16 bytes (q4_0: 8) that a row of x and of w has in a step, and how many of all rows a thread takes.
 const uint X_ITEMS = BK / {{ x_each }}u;
@@ -21,7 +23,7 @@ const uint W_LOADS = (BN * W_ITEMS + WORKGROUP - 1u) / WORKGROUP;
 {{ "vec4" if x_type == "f32" else "uvec4" }} x_next[X_LOADS];
 {% for m in range(matrices) %}
 {{ "uvec2" if quant == "q4_0" else "uvec4" }} w{{ m }}_next[W_LOADS];
-{% if quant != "f16" %}
+{% if group %}
 float w{{ m }}_scale_next[W_LOADS];
 {% endif %}
 {% endfor %}
@@ -51,8 +53,8 @@ void load_step(uint step, uint m0, uint n0) {
         const uint at = {{ "min(part, PADDED / %du - 1u)" % w_each if padded % bk else "part" }};
 {% for m in range(matrices) %}
         w{{ m }}_next[i] = {{ names[m] }}[row * (PADDED / {{ w_each }}u) + at];
-{% if quant != "f16" %}
-        w{{ m }}_scale_next[i] = float({{ names[m] }}_scale[row * BLOCKS + at / 2u]);
+{% if group %}
+        w{{ m }}_scale_next[i] = float({{ names[m] }}_scale[row * SCALES + at{{ " / 2u" if group == 32 }}]);
 {% endif %}
 {% endfor %}
     }
@@ -85,7 +87,7 @@ void store_step() {
                 put_w({{ m }}, row, k{{ m }} + j * 4, (vec4(unpack8(w{{ m }}_next[i][j] & 0x0F0F0F0Fu)) - 8.0) * w{{ m }}_scale_next[i]);
                 put_w({{ m }}, row, k{{ m }} + j * 4 + 16, (vec4(unpack8((w{{ m }}_next[i][j] >> 4) & 0x0F0F0F0Fu)) - 8.0) * w{{ m }}_scale_next[i]);
             }
-{% elif quant == "q8_0" %}
+{% elif group %}
             [[unroll]] for (uint j = 0; j < 4; ++j) put_w({{ m }}, row, part * 16 + j * 4, vec4(unpack8(int(w{{ m }}_next[i][j]))) * w{{ m }}_scale_next[i]);
 {% else %}
             [[unroll]] for (uint j = 0; j < 2; ++j) put_w({{ m }}, row, part * 8 + j * 4, vec4(unpackHalf2x16(w{{ m }}_next[i][2 * j]), unpackHalf2x16(w{{ m }}_next[i][2 * j + 1])));

@@ -4,7 +4,7 @@
 uint unpack_int8(uvec4 unit, uint j) { return (unit[j % 4u] >> (4u * (j / 4u))) & 0x0F0F0F0Fu; }
 vec4 unpack_part(uvec4 unit, uint j) { return vec4(unpack8(unpack_int8(unit, j))); }
 const float WEIGHT_ZERO = 8.0;
-{% elif quant == "q8_0" %}
+{% elif quant in ("q8_0", "q6_k") %}
 uint unpack_int8(uvec4 unit, uint j) { return unit[j]; }
 vec4 unpack_part(uvec4 unit, uint j) { return vec4(unpack8(int(unit[j]))); }
 {% else %}

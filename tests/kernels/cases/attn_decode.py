@@ -9,7 +9,7 @@ from kernelc.kernel import Layout
 from kernelc.kernels import attn_decode
 from kernelc.target import TargetSpec
 from kernelrt.params import Params, Sequence
-from kernelrt.quant import QUANTS, padded
+from kernelrt.quant import BODY_QUANTS, QUANTS, padded
 from tests.kernels.case import Array, Case
 from tests.kernels.harness import fresh_seed
 from tests.kernels.heads import BIG, EPS, FOUR, ODD, ONE, PAIR, TINY, HeadShape, empty_cache, norm_weight, normal, put
@@ -55,7 +55,7 @@ def cases(target: TargetSpec) -> Iterator[Case]:
         yield case(ODD, 7, positions, Cut(3, 2, unroll=2), "rows_f16", "f16", 8)
         yield case(ODD, 7, positions, Cut(2, 1, unroll=1, merge_slots=1), "lanes_f32", "f16", 8)
         yield case(ODD, 7, positions, Cut(7, 1, unroll=1, workgroup=64), "rows_f16", "f16", 8)
-    for quant in QUANTS:
+    for quant in BODY_QUANTS:
         yield case(TINY, 16, (0, 15, 16, 1000), Cut(3, 4, unroll=2), "lanes_f32", quant, 4)
     for quant in ("q4_0", "q8_0"):
         yield case(TINY, 48, (5, 47, 40), Cut(4, 4, workgroups=12, unroll=2), "lanes_q8", quant, 4)

@@ -19,7 +19,7 @@ def cases(target: TargetSpec) -> Iterator[Case]:
         lambda matrix, cut: ffn_down.spec(matrix, cut),
         sizes,
         fused=False,
-        x_type="f32",
+        loud=True,
         judge=_judge,
     )
 

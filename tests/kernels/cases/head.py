@@ -16,11 +16,13 @@ from tests.oracle.pointwise import F64
 
 def cases(target: TargetSpec) -> Iterator[Case]:
     sizes = (Matrix("head", 300, 80, "q4_0"), Matrix("head", 101, 5376, "q4_0"))
+    whole = (Matrix("head", 300, 256, "q6_k"), sizes[1])
 
     def make(matrix: Matrix, cut: Cut) -> KernelSpec:
         return head.spec(matrix, cut, norm_eps=EPS)
 
     yield from product_cases(target, make, sizes, fused=True, judge=_judge)
+    yield from product_cases(target, make, whole, fused=True, quants=("q6_k",), judge=_judge)
 
 
 def _judge(matrix: Matrix, cut: Cut, shape: Shape, x: F64, dense: list[F64]) -> Outcome:

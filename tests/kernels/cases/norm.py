@@ -8,7 +8,7 @@ from kernelc.kernel import Layout
 from kernelc.kernels import norm
 from kernelc.target import TargetSpec
 from kernelrt.params import Params
-from kernelrt.quant import QUANTS, padded
+from kernelrt.quant import BODY_QUANTS, QUANTS, padded
 from tests.kernels.case import Array, Case
 from tests.kernels.products import EPS, Q8_TOLERANCE, Draw, beyond
 from tests.oracle.layout import pad, q8_steps, q8_view, to_lanes
@@ -17,8 +17,9 @@ from tests.oracle.layout import pad, q8_steps, q8_view, to_lanes
 def cases(target: TargetSpec) -> Iterator[Case]:
     for width in (80, 5376):
         yield _case(width, "rows_f16", "f16")
-        yield _case(width, "rows_f16", "f16", loud=1e-4)
-        for quant in QUANTS:
+        yield _case(width, "rows_f32", "f16")
+        yield _case(width, "rows_f32", "f16", loud=1e-4)
+        for quant in BODY_QUANTS:
             yield _case(width, "lanes_f32", quant)
             if QUANTS[quant].scaled:
                 yield _case(width, "lanes_q8", quant)
@@ -39,8 +40,8 @@ def _case(width: int, out: Layout, quant: str, loud: float = 1.0) -> Case:
 
     expected: dict[str, Array] = {"residual_out": beyond(residual, capacity)}
     match out:
-        case "rows_f16":
-            expected["out_halves"] = beyond(wide, capacity)
+        case "rows_f16" | "rows_f32":
+            expected["out_halves" if out == "rows_f16" else "out_rows"] = beyond(wide, capacity)
             expected["row_max"] = np.array([0] * live + [0xFFFFFFFF] * (capacity - live), np.uint32)
         case "lanes_f32":
             expected["out_lanes"] = beyond(to_lanes(wide, unit, 4), capacity)
