@@ -12,7 +12,7 @@ from kernelc.target import TargetSpec
 from kernelrt.cost import decode_cost, head_parameters, kv_bytes, layer_parameters, prefill_cost, weight_bytes
 from kernelrt.errors import InputError
 from kernelrt.model import ModelSpec
-from kernelrt.quant import QUANTS, Quant
+from kernelrt.quant import BODY_QUANTS, QUANTS, Quant
 
 GEMMA27B = ModelSpec.load("gemma27b")
 
