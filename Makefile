@@ -6,13 +6,14 @@ TARGET ?= phoenix
 JOBS   ?= auto
 
 BIN    := .venv/bin
+ORACLE := .venv-oracle
 READY  := .venv/.ready
 BUNDLE := build/bundles/$(MODEL)-$(TARGET)
 DEMO   := build/demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build demo test lint types pytest format bench-build clean distclean
+.PHONY: help setup build demo test test-oracle lint types pytest format bench-build clean distclean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1|/p' $(MAKEFILE_LIST) | \
@@ -53,6 +54,20 @@ types: $(READY) ## pyright, strict for kernelc and kernelrt
 pytest: $(READY) ## the tests alone
 	$(BIN)/python -m pytest -n $(JOBS)
 
+test-oracle: $(READY) $(ORACLE)/.ready ## the runtime and its fp64 model against transformers (SEED=N: the weights of an earlier run)
+	$(ORACLE)/bin/python -m tests.oracle.against_transformers $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m pytest -n $(JOBS) tests/oracle/live_parity.py
+	@cat build/oracle/*/*.txt
+
+# torch for the CPU has an index of its own, and the usual one's brings 3 GB of CUDA; where it is out of reach, pip takes that.
+$(ORACLE)/.ready: tests/oracle/requirements.txt runtime/pyproject.toml
+	@echo "test-oracle: creating $(ORACLE) and installing torch and transformers into it (1.1 GB)"
+	@'$(PYTHON)' -m venv $(ORACLE)
+	@$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --retries 1 \
+	    --index-url https://download.pytorch.org/whl/cpu "$$(grep '^torch==' $<)" || true
+	@$(ORACLE)/bin/python -m pip install --quiet --disable-pip-version-check -e ./runtime -r $<
+	@touch $@
+
 format: $(READY) ## rewrite the sources in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -63,5 +78,5 @@ bench-build: $(READY) ## time a cold build, a second one and one after touching 
 clean: ## remove build/ and the tools' caches (kernelc cache gc looks after the store)
 	rm -rf build .pytest_cache .ruff_cache .hypothesis
 
-distclean: clean ## and .venv as well
-	rm -rf .venv
+distclean: clean ## and .venv and .venv-oracle as well
+	rm -rf .venv $(ORACLE)

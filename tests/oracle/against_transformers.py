@@ -1,99 +1,89 @@
-"""Compares the fp64 oracle of a whole Gemma 3 with `transformers`: `python -m tests.oracle.against_transformers`.
+"""Asks `transformers` about fresh weights of every configuration: `python -m tests.oracle.against_transformers`.
 
-Needs torch and transformers, which nothing else here does (`pip install '.[oracle]'`). Exit code 1 where they differ by
-more than RoPE's angles do, which transformers computes in fp32.
+The first half of `make test-oracle`. Compares the fp64 model of tests/oracle with transformers, and writes checkpoints
+by save_pretrained with the logits of each weight format into build/oracle, for the second half, which compares the
+runtime (live_parity.py). Needs what requirements.txt lists. Exit code 1 where the fp64 model is off.
 """
 
+import argparse
+import secrets
+import shutil
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-import torch  # pyright: ignore[reportMissingImports]  # of the extra `oracle` alone
-from numpy.typing import NDArray
-from transformers import Gemma3ForCausalLM, Gemma3TextConfig  # pyright: ignore[reportMissingImports]  # likewise
+import torch  # pyright: ignore[reportMissingImports]  # of requirements.txt alone
+import transformers  # pyright: ignore[reportMissingImports]  # likewise
 
-from kernelrt.model import ModelSpec
-from tests.oracle.gemma import Layer, forward
+from tests.oracle import answers
+from tests.oracle.configs import CONFIGS, DECODED, Config
+from tests.oracle.gemma import logits
+from tests.oracle.record import QUANTS
+from tests.oracle.transformers_run import F32, F64, all_at_once, greedy, initial, multimodal, network, save
+from tests.oracle.weights import meant, tensors
 
-TOKENS = 40  # past both windows
-BOUND = 2e-6
-
-# Field of Layer -> the module of a transformers layer that it comes from; the norms' weights are w, not 1 + w, there.
-MATRICES = {"o_proj": "self_attn.o_proj", "gate": "mlp.gate_proj", "up": "mlp.up_proj", "down": "mlp.down_proj"}
-NORMS = {
-    "input_norm": "input_layernorm",
-    "post_attention_norm": "post_attention_layernorm",
-    "pre_ffn_norm": "pre_feedforward_layernorm",
-    "post_ffn_norm": "post_feedforward_layernorm",
-    "q_norm": "self_attn.q_norm",
-    "k_norm": "self_attn.k_norm",
-}
+BOUND = 1e-5  # transformers computes norms, softmax and RoPE's angles in float32
+# What checkpoints look like in the wild; the others are one file of bfloat16.
+SHARDED, MULTIMODAL, INITIAL = "d32-gguf", "d128-27b", "d64-mqa8"
 
 
-def config(model: ModelSpec) -> Gemma3TextConfig:
-    """The same model as transformers 5 describes it."""
-    kinds = {"local": "sliding_attention", "global": "full_attention"}
-    return Gemma3TextConfig(
-        vocab_size=model.vocab,
-        hidden_size=model.hidden,
-        intermediate_size=model.ffn,
-        num_hidden_layers=model.layers,
-        num_attention_heads=model.heads,
-        num_key_value_heads=model.kv_heads,
-        head_dim=model.head_dim,
-        query_pre_attn_scalar=int(model.query_scale_dim),
-        sliding_window=model.window,
-        rms_norm_eps=model.norm_eps,
-        max_position_embeddings=model.max_positions,
-        hidden_activation="gelu_pytorch_tanh",
-        layer_types=[kinds[kind] for kind in model.layer_kinds],
-        rope_parameters={
-            "sliding_attention": {"rope_type": "default", "rope_theta": model.rope_theta_local},
-            "full_attention": {
-                "rope_type": "linear",
-                "factor": model.rope_scale_global,
-                "rope_theta": model.rope_theta_global,
-            },
-        },
-        attn_implementation="eager",
+def ask(config: Config) -> float:
+    """Writes the checkpoint and the answers; gives the worst ||ours - theirs|| / ||theirs||."""
+    model, seed = config.model, config.seed
+    checkpoint = initial(model, seed) if config.name == INITIAL else tensors(model, seed, config.branch)
+    found: dict[str, answers.Answer] = {}
+    worst = 0.0
+    for quant in QUANTS:
+        # Weights as transformers initialises them are float32, which "f16" rounds; here they are asked about unrounded.
+        exact = quant == "f16" and config.name == INITIAL
+        weights = {n: w.astype(np.float64) for n, w in checkpoint.items()} if exact else meant(checkpoint, quant)
+        net = network(model, weights)
+        tokens, theirs = greedy(net, config.tokens(), DECODED)
+        off = np.linalg.norm(logits(model, weights, tokens) - theirs) / np.linalg.norm(theirs)
+        worst = max(worst, float(off))
+        found[quant] = answers.Answer(tokens, theirs.astype(np.float32))
+        if quant == "f16":
+            _save(config, checkpoint, tokens, theirs)
+    answers.save(config, found)
+    return worst
+
+
+def _save(config: Config, checkpoint: dict[str, F32], tokens: list[int], theirs: F64) -> None:
+    """save_pretrained. The multimodal model is asked too: its text part must be the same model."""
+    folder = answers.checkpoint(config)
+    if config.name == MULTIMODAL:
+        net = multimodal(config.model, checkpoint)
+        off = np.linalg.norm(all_at_once(net, tokens) - theirs) / np.linalg.norm(theirs)
+        assert off < BOUND, f"{config.name}: the multimodal model's text part is off by {off:.1e}"
+    else:
+        net = network(config.model, checkpoint)
+    save(
+        net,
+        folder,
+        dtype=torch.float32 if config.name == INITIAL else torch.bfloat16,
+        shard="200KB" if config.name == SHARDED else "5GB",
     )
 
 
-def layer(weights: Mapping[str, NDArray[np.float64]], i: int) -> Layer:
-    """Layer i of a state dict."""
-    at = f"model.layers.{i}."
-    qkv = np.concatenate([weights[f"{at}self_attn.{name}_proj.weight"] for name in "qkv"])
-    matrices = {field: weights[f"{at}{module}.weight"] for field, module in MATRICES.items()}
-    norms = {field: 1 + weights[f"{at}{module}.weight"] for field, module in NORMS.items()}
-    return Layer(qkv=qkv, **matrices, **norms)
-
-
-def distance(model: ModelSpec) -> float:
-    """||ours - theirs|| / ||theirs|| of the logits of random tokens through random weights."""
-    net = Gemma3ForCausalLM(config(model)).double().eval()
-    with torch.no_grad():
-        for name, weight in net.named_parameters():
-            weight.normal_(0, 0.3 if "norm" in name else weight.shape[-1] ** -0.5)
-    tokens = [int(t) for t in np.random.default_rng().integers(0, model.vocab, TOKENS)]
-    with torch.no_grad():
-        theirs = net(torch.tensor([tokens])).logits[0].numpy()
-    weights = {name: weight.numpy().astype(np.float64) for name, weight in net.state_dict().items()}
-    layers = [layer(weights, i) for i in range(model.layers)]
-    embedding, final = weights["model.embed_tokens.weight"], 1 + weights["model.norm.weight"]
-    ours = forward(model, embedding, float(net.model.embed_tokens.embed_scale), layers, final, tokens)
-    return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
-
-
 def main() -> int:
-    tiny = ModelSpec.load("tiny")
-    odd = replace(ModelSpec.load("tiny-odd"), heads=2)  # transformers wants heads that divide the hidden size
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=secrets.randbits(31), help="of the weights and prompts")
+    seed = parser.parse_args().seed
+    torch.set_num_threads(1)  # the models are tiny
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    shutil.rmtree(answers.FOLDER, ignore_errors=True)
+    print(f"torch {torch.__version__}, transformers {transformers.__version__}, numpy {np.__version__}, seed {seed}")
     worst = 0.0
-    for model in (tiny, odd):
-        found = distance(model)
+    for config in CONFIGS:
+        answers.checkpoint(config).mkdir(parents=True)
+        found = ask(replace(config, seed=seed))
         worst = max(worst, found)
-        print(f"{model.name}: {found:.1e}")
-    return 0 if worst < BOUND else 1
+        print(f"{config.name:10} the fp64 model is off by {found:.1e}")
+    if worst < BOUND:
+        return 0
+    print(f"error: the fp64 model is off by more than {BOUND}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":
