@@ -151,3 +151,16 @@ def test_too_little_memory_is_refused_before_anything_is_allocated(device: Devic
 
 def test_the_model_of_a_bundle(bundle: Bundle) -> None:
     assert model_of(bundle) == ModelSpec.load("tiny")
+
+
+def test_exact_takes_no_matrix_units(device: Device) -> None:
+    """On a device that has them, with a bundle that has kernels for them."""
+    able = _unlike(device.info, features=device.info.features | {"coopmat_f16"}, min_subgroup=32, max_subgroup=32)
+    bundle = bundle_of(ModelSpec.load("tiny"), Buckets(seq=(64,), batch=(1, 12)), "h200")
+
+    def forms(exact: bool) -> set[object]:
+        calls = plan_run(bundle, replace(able, shared_memory=49152), Options(batch=12, exact=exact)).calls
+        return {call.kernel.tags.get("form") for call in calls} - {None}
+
+    assert forms(exact=True) == {"matvec", "tile"}
+    assert forms(exact=False) >= {"matvec", "coopmat"}

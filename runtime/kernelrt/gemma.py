@@ -26,12 +26,14 @@ Finish = Literal["greedy", "sampled"]
 @dataclass(frozen=True, slots=True)
 class Gemma:
     """The calls of one model. `capacity` is the KV cache of the global layers in tokens (a sequence bucket of the
-    bundle); that of the local ones is a ring of min(window, capacity) entries.
+    bundle); that of the local ones is a ring of min(window, capacity) entries. `exact`: products of many rows in f32,
+    also where cooperative matrices would compute them faster from fp16 operands.
     """
 
     model: ModelSpec
     kernels: Kernels
     capacity: int
+    exact: bool = False
 
     def load(self) -> list[Call]:
         """What runs once: the tables of the rotary embedding."""
@@ -53,14 +55,10 @@ class Gemma:
         calls = [self._embedding(rows), call(seen, rows, tokens="tokens", seen="seen")]
         for i, kind in enumerate(self.model.layer_kinds):
             cache: dict[str, Value] = {"capacity": self._capacity(kind), "chunk": self._scratch}
-            forms: list[dict[str, Value]] = [
-                {"layer": kind, **cache, "form": "coopmat", "math": "f16"},
-                {"layer": kind, **cache, "form": "tile"},
-            ]
             heads = {"q_chunk": "q_chunk", "k_chunk": "k_chunk", "v_chunk": "v_chunk"}
             caches = {"k_cache": f"{i}.k", "v_cache": f"{i}.v"}
             rope = self.kernels.find("qk_rope", chunk=self._scratch)
-            attention = self.kernels.first("attn_prefill", forms)
+            attention = self.kernels.first("attn_prefill", self._forms(layer=kind, **cache))
             append = self.kernels.find("kv_append", **cache)
             qkv, gate_up = self._prefill("qkv"), self._prefill("ffn_gate_up")
             calls += self._normed(qkv, rows, i, "ffn", out_rows="qkv", **_planes(f"{i}.qkv"))
@@ -138,17 +136,18 @@ class Gemma:
         return call(self.kernels.find("embedding"), rows, tokens="tokens", residual="x", **_planes("embedding"))
 
     def _prefill(self, family: str) -> KernelEntry:
-        return self.kernels.first(
-            family,
-            [{"phase": "prefill", "form": "coopmat", "math": "f16"}, {"phase": "prefill", "form": "tile"}],
-        )
+        return self.kernels.first(family, self._forms(phase="prefill"))
 
     def _product(self, family: str, rows: int) -> KernelEntry:
-        """The form of a product for a bucket of rows: exact in f32, or with fp16 operands where there are matrices."""
-        size: dict[str, Value] = {"phase": "decode", "rows": rows}
+        """The form of a product for a bucket of rows."""
         if rows <= MATVEC_ROWS:
-            return self.kernels.find(family, **size, form="matvec", math="f32")
-        return self.kernels.first(family, [{**size, "form": "coopmat", "math": "f16"}, {**size, "form": "tile"}])
+            return self.kernels.find(family, phase="decode", rows=rows, form="matvec", math="f32")
+        return self.kernels.first(family, self._forms(phase="decode", rows=rows))
+
+    def _forms(self, **properties: Value) -> list[dict[str, Value]]:
+        """The forms for many rows, the best first."""
+        matrices: list[dict[str, Value]] = [] if self.exact else [{**properties, "form": "coopmat", "math": "f16"}]
+        return [*matrices, {**properties, "form": "tile"}]
 
     def _normed(
         self, product: KernelEntry, rows: int, i: int, branch: Literal["ffn", "attention"], **binds: str

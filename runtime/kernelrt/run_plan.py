@@ -29,12 +29,14 @@ class Options:
 
     `device`: an index or a part of a name (None: the best). `context`: tokens that a sequence must hold (None: the
     bundle's largest). `batch`: sequences decoded together. `scratch`: bytes of one more buffer, for measurements.
+    `exact`: products in f32, also where matrix units would compute them faster from fp16 operands.
     """
 
     device: str | None = None
     context: int | None = None
     batch: int = 1
     scratch: int = 0
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def plan_run(bundle: Bundle, device: DeviceInfo, options: Options) -> RunPlan:
     model = model_of(bundle)
     capacity = _bucket(bundle, "seq", options.context, "--context")
     largest = _bucket(bundle, "batch", options.batch, "--batch")
-    gemma = Gemma(model, Kernels(bundle.kernels, device), capacity)
+    gemma = Gemma(model, Kernels(bundle.kernels, device), capacity, options.exact)
     batches = [size for size in bucket_sizes(bundle, "batch") if size <= largest]
     chunk = gemma.chunk
     kinds: tuple[Finish, Finish] = ("greedy", "sampled")

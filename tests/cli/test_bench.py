@@ -18,7 +18,7 @@ SHORT = ("--prefill", "6", "--decode", "4", "--iterations", "3")
 def test_a_record_has_every_sample(place: Place, tmp_path: Path) -> None:
     picture = tmp_path / "bench.png"
     found = told("bench", "--bundle", place.bundle, "--random-weights", *CPU, *SHORT, "--batch", "2", "--plot", picture)
-    assert found["settings"] == {"prefill": 6, "decode": 4, "batch": 2, "iterations": 3}
+    assert found["settings"] == {"prefill": 6, "decode": 4, "batch": 2, "iterations": 3, "exact": False}
     assert found["warm_up_iterations"] >= 1
     for phase, samples, tokens in (("prefill", 3 * 2, 6), ("decode", 3 * 4, 2)):
         kept = found[phase]["samples"]

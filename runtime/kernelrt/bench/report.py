@@ -11,12 +11,14 @@ from kernelrt.console.output import table
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is measured: `prefill` tokens of each prompt, `decode` steps of `batch` sequences, `iterations` of both."""
+    """What is measured: `prefill` tokens of each prompt, `decode` steps of `batch` sequences, `iterations` of both;
+    `exact` as in kernelrt.run_plan.Options."""
 
     prefill: int = 512
     decode: int = 128
     batch: int = 1
     iterations: int = 20
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

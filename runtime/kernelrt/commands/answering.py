@@ -39,6 +39,7 @@ class Request:
     max_tokens: int
     context: int | None
     device: str | None
+    exact: bool
     dump_logits: Path | None
     json: bool
 
@@ -54,7 +55,8 @@ def answer(request: Request) -> None:
         prompt, chat = request.words.encode(tokenizer, model.vocab)
         most = bucket_sizes(bundle, "seq")[-1]
         check_length(len(prompt), min(request.context or most, most))
-        options = Options(request.device, request.context or min(len(prompt) + request.max_tokens, most))
+        context = request.context or min(len(prompt) + request.max_tokens, most)
+        options = Options(request.device, context, exact=request.exact)
         began = perf_counter()
         with progress() as loading:
             engine = stack.enter_context(Engine.open(bundle, weights, options, loading))

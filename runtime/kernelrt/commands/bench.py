@@ -16,6 +16,7 @@ def bench(
     batch: Annotated[int, typer.Option(metavar="N", min=1, help="Sequences that decode together.")] = 1,
     iterations: Annotated[int, typer.Option(metavar="N", min=1, help="How often both are done.")] = 20,
     device: o.DeviceName = None,
+    exact: o.Exact = False,
     weights_cache: o.WeightsCache = o.CacheUse.auto,
     plot: Annotated[str | None, typer.Option(metavar="FILE.png", help="Draw the samples; needs matplotlib.")] = None,
     json: o.Json = False,
@@ -38,7 +39,7 @@ def bench(
         if picture.suffix.lower() != ".png":
             raise InputError(f"--plot {plot}: the picture is a PNG; give it a name that ends in .png")
         drawing.check_matplotlib()
-    report = measured(find_bundle(bundle), source, Settings(prefill, decode, batch, iterations), device)
+    report = measured(find_bundle(bundle), source, Settings(prefill, decode, batch, iterations, exact), device)
     if picture is not None:
         write_output("--plot", picture, drawing.draw(report))
     if json:

@@ -35,11 +35,11 @@ def measured(path: Path, source: Source, settings: Settings, device: str | None)
         )
     found = devices()
     info = found[choose(found, device)]
-    plan = plan_run(bundle, info, Options(device, context, settings.batch))
+    plan = plan_run(bundle, info, Options(device, context, settings.batch, exact=settings.exact))
     formats = plan.formats
     read = weight_bytes(plan.model, QUANTS[formats.quant], QUANTS[formats.embedding], Quant.weight_bytes)
     scratch = min(max(read, _LEAST_READ), _MOST_READ, info.max_storage_range) // 16 * 16
-    options = Options(device, context, settings.batch, scratch)
+    options = Options(device, context, settings.batch, scratch, settings.exact)
     with ExitStack() as stack:
         tell = stack.enter_context(progress())
         weights = stack.enter_context(source.open())

@@ -48,4 +48,8 @@ NeededContext = Annotated[
         help="Tokens that the sequence can hold. [default: what prompt and --max-tokens need, if the bundle has it]",
     ),
 ]
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", help="Compute in fp32 also where the GPU has matrix units for fp16, which are faster."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

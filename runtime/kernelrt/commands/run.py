@@ -35,6 +35,7 @@ def run(
         typer.Option(metavar="N", min=1, help="Tokens to make room for. [default: what prompt and --max-tokens need]"),
     ] = None,
     device: o.DeviceName = None,
+    exact: o.Exact = False,
     weights_cache: o.WeightsCache = o.CacheUse.auto,
     dump_logits: Annotated[
         str | None,
@@ -57,6 +58,7 @@ def run(
         max_tokens=max_tokens,
         context=context,
         device=device,
+        exact=exact,
         dump_logits=check_output("--dump-logits", dump_logits),
         json=json,
         bundle=find_bundle(bundle),  # last: a wrong word is told before a missing file
