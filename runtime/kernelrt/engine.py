@@ -197,6 +197,7 @@ def _destination(plan: RunPlan, machine: Machine) -> Destination:
         repack={str(kernel.params["quant"]): Repack(kernel, machine.pipeline(kernel)) for kernel in plan.repack},
         ring=[machine.buffers[f"staging.{i}"] for i in range(RING)],
         params=[machine.buffers[f"staging.{i}.params"] for i in range(RING)],
+        raw=[machine.buffers[f"staging.{i}.raw"] for i in range(0 if machine.device.info.unified else RING)],
     )
 
 

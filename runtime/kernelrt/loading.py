@@ -30,8 +30,9 @@ class Repack:
 class Destination:
     """The buffers of a model's tensors by name (kernelrt.weights.slots), and what filling them takes.
 
-    `repack` are the bundle's `repack` kernels by format; `ring` staging buffers of one size, which the
-    host sees, `params` a buffer of run-time scalars for each.
+    `repack` are the bundle's `repack` kernels by format; `ring` staging buffers of one size, which the host sees,
+    `params` a buffer of run-time scalars for each. `raw`: for each of the ring one in the device's own memory, where
+    kernels would read the host's over a bus; none on a device that shares the host's memory.
     """
 
     device: Device
@@ -41,6 +42,7 @@ class Destination:
     repack: Mapping[str, Repack]
     ring: Sequence[Buffer]
     params: Sequence[Buffer]
+    raw: Sequence[Buffer] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def plan_run(bundle: Bundle, device: DeviceInfo, options: Options) -> RunPlan:
         decode=decode,
         finish=finish,
         measure=measure,
-        items=_items(needs) + (_measured(measure, options.scratch) if measure else ()),
+        items=_items(needs, device.unified) + (_measured(measure, options.scratch) if measure else ()),
     )
 
 
@@ -156,7 +156,7 @@ def category(name: str) -> str:
     return "weights" if head in ("embedding", "final_norm", "ones") else "activations"
 
 
-def _items(needs: Mapping[str, int]) -> tuple[Item, ...]:
+def _items(needs: Mapping[str, int], unified: bool) -> tuple[Item, ...]:
     """The buffers in the order in which they get the device's own memory: weights last, for there is most of them."""
     uses: dict[str, Use] = {"inputs": "upload", "results": "readback"}
     items = [Item(name, category(name), nbytes, uses.get(category(name), "device")) for name, nbytes in needs.items()]
@@ -164,6 +164,8 @@ def _items(needs: Mapping[str, int]) -> tuple[Item, ...]:
     largest = max(item.nbytes for item in items if item.category == "weights")
     ring = max(min(_STAGING, largest), needs["logits"])
     items += [Item(f"staging.{i}", "staging", ring, "staging") for i in range(RING)]
+    if not unified:  # there a kernel would read the host's memory over the bus, in small pieces
+        items += [Item(f"staging.{i}.raw", "staging", ring) for i in range(RING)]
     items += [Item(f"staging.{i}.params", "staging", NBYTES, "upload") for i in range(RING)]
     return tuple(sorted(items, key=lambda item: _ORDER.index(item.category)))
 

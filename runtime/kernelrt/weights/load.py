@@ -55,7 +55,7 @@ def load(
         except PlanesFileError as error:
             notes.append(f"the cache file of the weights cannot be used and is made again: {error}")
     read = sum(conversion.source.nbytes for conversion in sources.values())
-    stream(jobs(slots, sources, destination), destination.ring, destination.params, _counted(progress, "weights", read))
+    stream(jobs(slots, sources, destination), destination, _counted(progress, "weights", read))
     scratch = threads() * scratch_bytes(max(slot.width for slot in slots))
     report = LoadReport(0.0, read, sum(planes.values()), ring + scratch, what)
     if cache is None:
@@ -70,7 +70,7 @@ def _from_cache(cache: Cached, planes: Mapping[str, int], destination: Destinati
     total = sum(planes.values())
     try:
         advance = _counted(progress, "weights", total)
-        stream(opened.jobs(destination), destination.ring, destination.params, advance)
+        stream(opened.jobs(destination), destination, advance)
     finally:
         opened.file.close()
     ring = sum(buffer.nbytes for buffer in destination.ring)

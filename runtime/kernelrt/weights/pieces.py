@@ -56,7 +56,7 @@ class _Piece:
         """Its way to the device, for a slot of two planes."""
         repack, blocks = destination.repack[self.slot.format], -(-self.slot.width // QUANTS[self.slot.format].block)
         integers, scales = destination.buffers[self.slot.integers], destination.buffers[self.slot.scales]
-        return Unpack(repack, integers, scales, self.row * blocks, self.count * blocks)
+        return Unpack(repack, integers, scales, self.row * blocks, self.count * blocks, self.nbytes)
 
 
 def jobs(slots: Iterable[Slot], sources: Mapping[str, Conversion], destination: Destination) -> Iterator[Job]:

@@ -47,7 +47,7 @@ class RandomWeights:
             progress("weights", done, total)
 
         progress("weights", 0, total)
-        stream(_jobs(self.seed, wanted, destination), destination.ring, destination.params, advance)
+        stream(_jobs(self.seed, wanted, destination), destination, advance)
         ring = sum(buffer.nbytes for buffer in destination.ring)
         seconds = time.perf_counter() - began
         return LoadReport(seconds, 0, total, ring + 8 * _PATTERN, f"random weights, seed {self.seed}")

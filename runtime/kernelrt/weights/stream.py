@@ -11,7 +11,7 @@ from kernelrt.gpu.commands import Commands, Submission, barrier
 from kernelrt.gpu.descriptors import Dispatch
 from kernelrt.gpu.memory import Buffer
 from kernelrt.gpu.run import Recording
-from kernelrt.loading import Repack
+from kernelrt.loading import Destination, Repack
 from kernelrt.params import Params
 
 Fill = Callable[[memoryview], None]  # writes into the staging buffer; run in any thread
@@ -30,13 +30,14 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Unpack:
-    """GGUF blocks from the begin of the staging buffer to both planes, from block `start` on."""
+    """GGUF blocks, `nbytes` from the begin of the staging buffer, to both planes, from block `start` on."""
 
     repack: Repack
     integers: Buffer
     scales: Buffer
     start: int
     blocks: int
+    nbytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,14 @@ def threads() -> int:
 class _Place:
     """A staging buffer with its run-time scalars, and what goes on in it."""
 
-    def __init__(self, staging: Buffer, params: Buffer) -> None:
+    def __init__(self, staging: Buffer, params: Buffer, raw: Buffer | None) -> None:
         self.staging = staging
         self._params = params
+        self._raw = raw
         self._job: Job | None = None
         self._filling: list[Future[None]] = []
         self._moving: ExitStack | None = None
-        self._submission: Submission | Recording | None = None
+        self._submission: Submission | None = None
 
     def fill(self, job: Job, pool: ThreadPoolExecutor) -> None:
         """Waits until the device is done with it, and begins to fill it."""
@@ -82,11 +84,10 @@ class _Place:
         stack = ExitStack()
         self._moving = stack
         if isinstance(job.moves, Unpack):
-            recording = stack.enter_context(self._unpack(job.moves))
-            self._submission = recording
+            commands = self._unpack(job.moves, stack)
         else:
-            commands = stack.enter_context(self._copies(job.moves))
-            self._submission = stack.enter_context(Submission(self.staging.device, [commands]))
+            commands = [stack.enter_context(self._copies(job.moves))]
+        self._submission = stack.enter_context(Submission(self.staging.device, commands))
         self._submission.start()
         return job.nbytes
 
@@ -105,10 +106,14 @@ class _Place:
         if self._moving is not None:
             self._moving.close()  # a submission that runs is waited for
 
-    def _unpack(self, move: Unpack) -> Recording:
+    def _unpack(self, move: Unpack, stack: ExitStack) -> list[Commands]:
         self._params.write(Params(move.blocks, move.start).pack())
-        buffers = (self._params, self.staging, move.integers, move.scales)
-        return Recording(self.staging.device, [Dispatch(move.repack.pipeline, buffers, move.repack.grid(move.blocks))])
+        before: list[Commands] = []
+        if self._raw is not None:
+            before.append(stack.enter_context(self._copies([Copy(self._raw, 0, 0, move.nbytes)])))
+        buffers = (self._params, self._raw or self.staging, move.integers, move.scales)
+        dispatch = Dispatch(move.repack.pipeline, buffers, move.repack.grid(move.blocks))
+        return [*before, stack.enter_context(Recording(self.staging.device, [dispatch])).commands]
 
     def _copies(self, moves: Sequence[Copy]) -> Commands:
         device = self.staging.device
@@ -128,15 +133,14 @@ class _Place:
         return Commands(device, record)
 
 
-def stream(
-    jobs: Iterable[Job], ring: Sequence[Buffer], params: Sequence[Buffer], progress: Callable[[int], None]
-) -> None:
-    """Runs the jobs in their order; `ring[i]` uses `params[i]`. `progress` gets the bytes of each job once submitted.
+def stream(jobs: Iterable[Job], destination: Destination, progress: Callable[[int], None]) -> None:
+    """Runs the jobs in their order. `progress` gets the bytes of each job once submitted.
 
     At return the device is done. An exception (of a fill, of `progress`, KeyboardInterrupt) comes out when every thread
     has ended and the device is idle; what was not begun is not begun any more.
     """
-    places = [_Place(staging, scalars) for staging, scalars in zip(ring, params, strict=True)]
+    raw = destination.raw or [None] * len(destination.ring)
+    places = [_Place(*each) for each in zip(destination.ring, destination.params, raw, strict=True)]
     pool = ThreadPoolExecutor(threads(), "weights")
     try:
         count = 0
