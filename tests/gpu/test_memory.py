@@ -1,5 +1,6 @@
 """Buffers, mapped and staged: what is written comes back."""
 
+import mmap
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 
 from kernelrt.gpu import memory
+from kernelrt.gpu.commands import copy_buffer
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.errors import GpuError
+from kernelrt.gpu.imported import Imported
 from kernelrt.gpu.memory import Buffer, allocate, upload
 from kernelrt.gpu.placement import Item, place
 
@@ -124,3 +127,29 @@ def test_a_view_is_the_memory_itself(device: Device) -> None:
         assert buffer.read(2, offset=2) == b"ab"
     with pytest.raises(GpuError, match="this Buffer is closed"):
         buffer.view()
+
+
+def test_memory_of_the_host_is_used_where_it_lies(device: Device) -> None:
+    """What the host writes there the device sees, and the other way round, with no copy between."""
+    pages = mmap.mmap(-1, 4 * mmap.PAGESIZE)
+    array = np.frombuffer(pages, np.uint32)
+    block = Imported(device, array.ctypes.data, array.nbytes)
+    ours, other = Buffer(device, 4096, at=(block, 4096)), Buffer(device, 4096)
+    array[:] = np.arange(len(array))
+    copy_buffer(device, ours.handle, 0, other.handle, 0, 4096)
+    np.testing.assert_array_equal(other.array(np.uint32), array[1024:2048])
+    ours.fill(7)
+    assert set(array[1024:2048]) == {7}
+    assert array[1023] == 1023
+    assert array[2048] == 2048
+    ours.view()[:4] = b"abcd"
+    assert array[1024] == int.from_bytes(b"abcd", "little")
+    for resource in (ours, other, block):
+        resource.close()
+
+
+def test_what_is_no_whole_pages_cannot_be_imported(device: Device) -> None:
+    with pytest.raises(GpuError, match="it is no whole pages"):
+        Imported(device, 4096 + 16, 4096)
+    with pytest.raises(GpuError, match="it is no whole pages"):
+        Imported(device, 4096, 100)

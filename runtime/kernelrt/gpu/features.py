@@ -27,6 +27,7 @@ FEATURES = (
 _COOPMAT = "VK_KHR_cooperative_matrix"
 _BFLOAT16 = "VK_KHR_shader_bfloat16"
 _EXECUTABLE = "VK_KHR_pipeline_executable_properties"
+IMPORT_HOST = "VK_EXT_external_memory_host"
 _COMPONENT_BFLOAT16 = 1000141000  # VK_COMPONENT_TYPE_BFLOAT16_KHR
 _STYPE_BFLOAT16 = 1000141000  # VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_BFLOAT16_FEATURES_KHR
 _SUBGROUP_OPERATIONS = 0x01 | 0x02 | 0x04 | 0x08 | 0x10 | 0x40  # basic vote arithmetic ballot shuffle clustered
@@ -78,6 +79,7 @@ class FeatureChain:
         self.executable = (
             arena.new("VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR") if _EXECUTABLE in extensions else None
         )
+        self._plain = [name for name in (IMPORT_HOST,) if name in extensions]  # they have no feature struct
         optional = [s for s in (self.coopmat, self.bfloat16, self.executable) if s is not None]
         arena.chain(self.head, self.v11, self.v12, self.v13, *optional)
 
@@ -108,7 +110,7 @@ class FeatureChain:
     def extensions(self) -> list[str]:
         """The extensions that the chain needs enabled."""
         pairs = ((self.coopmat, _COOPMAT), (self.bfloat16, _BFLOAT16), (self.executable, _EXECUTABLE))
-        return [name for struct, name in pairs if struct is not None]
+        return [name for struct, name in pairs if struct is not None] + self._plain
 
 
 # Field of the stand-in struct -> what it means in VkPhysicalDeviceShaderBfloat16FeaturesKHR.

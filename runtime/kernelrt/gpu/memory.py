@@ -9,6 +9,7 @@ from kernelrt.gpu.api import Arena, CData
 from kernelrt.gpu.commands import copy_buffer, fill_buffer
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.errors import GpuError
+from kernelrt.gpu.imported import Imported
 from kernelrt.gpu.placement import Placement, candidates
 from kernelrt.gpu.resource import Resource
 
@@ -49,7 +50,7 @@ class Buffer(Resource):
     """
 
     def __init__(
-        self, device: Device, nbytes: int, host: bool | None = None, *, at: tuple[Block, int] | None = None
+        self, device: Device, nbytes: int, host: bool | None = None, *, at: tuple[Block | Imported, int] | None = None
     ) -> None:
         if nbytes <= 0:
             raise GpuError(f"a buffer of {nbytes} bytes cannot be created")
@@ -57,7 +58,7 @@ class Buffer(Resource):
             host = device.info.unified
         self.nbytes = nbytes
         vk, lib = device.vk, device.vk.lib
-        self.handle, needs = _create(device, nbytes)
+        self.handle, needs = _create(device, nbytes, at is not None and isinstance(at[0], Imported))
         self._own: Block | None = None
         try:
             if at is None:
@@ -178,7 +179,7 @@ def _staging(buffer: Buffer, nbytes: int) -> Buffer:
     return Buffer(buffer.device, min(nbytes, _STAGING), host=True)
 
 
-def _create(device: Device, nbytes: int) -> tuple[CData, CData]:
+def _create(device: Device, nbytes: int, imported: bool) -> tuple[CData, CData]:
     """A VkBuffer without memory, and what it needs."""
     vk, lib = device.vk, device.vk.lib
     usage = (
@@ -187,7 +188,11 @@ def _create(device: Device, nbytes: int) -> tuple[CData, CData]:
         | lib.VK_BUFFER_USAGE_TRANSFER_DST_BIT
     )
     size = -(-nbytes // _GRANULE) * _GRANULE
-    info = Arena(vk).new("VkBufferCreateInfo", size=size, usage=usage)
+    arena, more = Arena(vk), vk.null
+    if imported:
+        kind = lib.VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT
+        more = arena.new("VkExternalMemoryBufferCreateInfo", handleTypes=kind)
+    info = arena.new("VkBufferCreateInfo", pNext=more, size=size, usage=usage)
     try:
         handle = vk.create("vkCreateBuffer", "VkBuffer", device.handle, info, vk.null)
     except GpuError as error:
@@ -197,7 +202,7 @@ def _create(device: Device, nbytes: int) -> tuple[CData, CData]:
     return handle, needs
 
 
-def _must_fit(needs: CData, block: Block, offset: int) -> None:
+def _must_fit(needs: CData, block: Block | Imported, offset: int) -> None:
     if offset % int(needs.alignment) or offset + int(needs.size) > block.nbytes:
         raise GpuError(
             f"{int(needs.size)} bytes aligned to {int(needs.alignment)} do not fit at {offset} of {block.nbytes} bytes"
