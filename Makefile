@@ -54,9 +54,9 @@ types: $(READY) ## pyright, strict for kernelc and kernelrt
 pytest: $(READY) ## the tests alone
 	$(BIN)/python -m pytest -n $(JOBS)
 
-test-oracle: $(READY) $(ORACLE)/.ready ## the runtime and its fp64 model against transformers (SEED=N: the weights of an earlier run)
+test-oracle: $(READY) $(ORACLE)/.ready ## the runtime and its fp64 model against transformers (FORMATS=all: in every one; SEED=N: as in an earlier run)
 	$(ORACLE)/bin/python -m tests.oracle.against_transformers $(if $(SEED),--seed $(SEED))
-	$(BIN)/python -m pytest -n $(JOBS) tests/oracle/live_parity.py
+	FORMATS=$(FORMATS) $(BIN)/python -m pytest -n $(JOBS) tests/oracle/live_parity.py
 	@cat build/oracle/*/*.txt
 
 # torch for the CPU has an index of its own, and the usual one's brings 3 GB of CUDA; where it is out of reach, pip takes that.

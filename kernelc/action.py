@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from kernelc.kernel import KernelSpec
+from kernelc.npu.spec import NpuKernelSpec
 from kernelc.target import TargetSpec
 from kernelrt.jsonio import canonical
 
@@ -21,6 +22,17 @@ class Action:
 
     spec: KernelSpec
     source: str
+    parts: dict[str, str]
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class NpuAction:
+    """One design for the NPU to verify and compile, with its key as a kernel's."""
+
+    spec: NpuKernelSpec
+    source: str
+    device: str
     parts: dict[str, str]
     key: str
 
@@ -41,8 +53,24 @@ def action(
         "shared memory": target.shared_memory,
         "largest workgroup": target.max_workgroup,
     }
+    return Action(spec, source, *_keyed(source, tools, flags, environment))
+
+
+def npu_action(
+    spec: NpuKernelSpec, source: str, device: str, tools: Mapping[str, object], flags: Mapping[str, object]
+) -> NpuAction:
+    """The action that verifies and compiles the design `source` for `device`, as `action` does."""
+    arguments = [asdict(argument) for argument in spec.arguments]
+    environment = {"arguments": arguments, "sequences": spec.sequences, "device": device}
+    return NpuAction(spec, source, device, *_keyed(source, tools, flags, environment))
+
+
+def _keyed(
+    source: str, tools: Mapping[str, object], flags: Mapping[str, object], environment: Mapping[str, object]
+) -> tuple[dict[str, str], str]:
+    """The parts of a key, and the key."""
     parts = {"format": str(FORMAT), "source": hashlib.sha256(source.encode()).hexdigest()}
     parts |= {f"tool {name}": canonical(identity).decode() for name, identity in tools.items()}
     parts |= {f"flags {name}": canonical(told).decode() for name, told in flags.items()}
     parts |= {f"environment: {name}": canonical(value).decode() for name, value in environment.items()}
-    return Action(spec, source, parts, hashlib.sha256(canonical(parts)).hexdigest())
+    return parts, hashlib.sha256(canonical(parts)).hexdigest()

@@ -9,16 +9,20 @@ from typing import Protocol
 from jinja2 import TemplateError
 
 from kernelc import history
-from kernelc.action import Action, action
+from kernelc.action import Action, NpuAction, action, npu_action
 from kernelc.assemble import entry_of
 from kernelc.entry import DamagedEntryError
 from kernelc.errors import StoreError
 from kernelc.failure import Failure, render_failure
+from kernelc.kernel import KernelSpec
+from kernelc.npu.entry import npu_entry_of
+from kernelc.npu.render import render as render_npu
+from kernelc.npu.spec import NpuKernelSpec
 from kernelc.obtain import Request, obtain_all
 from kernelc.render import render
 from kernelc.store import Store
 from kernelrt import bundle
-from kernelrt.abi import KernelEntry
+from kernelrt.abi import KernelEntry, NpuEntry
 from kernelrt.errors import BundleWriteError
 from kernelrt.manifest import Manifest
 
@@ -65,19 +69,25 @@ class BuildResult:
         return f"{where}: {self.total} kernels: {counts}; {self.seconds:.2f} s"
 
 
-def actions_of(request: Request) -> tuple[list[Action], list[Failure]]:
+def actions_of(request: Request) -> tuple[list[Action | NpuAction], list[Failure]]:
     """The action of each kernel in plan order, and the kernels whose template cannot be rendered."""
-    actions: list[Action] = []
+    actions: list[Action | NpuAction] = []
     failures: list[Failure] = []
-    for spec in request.kernels:
+    for spec in request.specs:
         try:
-            source = render(spec, request.templates)
+            actions.append(_action(spec, request))
         except TemplateError as e:
-            failures.append(render_failure(spec, request.template_root, e))
-        else:
-            tools = request.tools
-            actions.append(action(spec, source, request.target, tools.identities, tools.flags))
+            failures.append(render_failure(spec.name, request.template(spec), request.template_root, e))
     return actions, failures
+
+
+def _action(spec: KernelSpec | NpuKernelSpec, request: Request) -> Action | NpuAction:
+    if isinstance(spec, KernelSpec):
+        source, tools = render(spec, request.templates), request.tools
+        return action(spec, source, request.target, tools.identities, tools.flags)
+    assert request.npu is not None  # it has the kernel
+    source, npu = render_npu(spec, request.templates), request.npu
+    return npu_action(spec, source, npu.device, npu.tools.identities, npu.tools.flags)
 
 
 def build(request: Request, store: Store, outputs: Sequence[Path], jobs: int, report: Report) -> BuildResult:
@@ -97,7 +107,7 @@ def build(request: Request, store: Store, outputs: Sequence[Path], jobs: int, re
             f"store {store.root}: read-only, and {len(missing)} of {len(actions)} kernels are not in it "
             f"({missing[0].spec.name}, …); give a writable place with --store"
         )
-    report.begin(len(request.kernels), len(missing))
+    report.begin(len(request.specs), len(missing))
     compiled = 0
     outcomes = obtain_all(missing, store, request, jobs)
     try:
@@ -107,7 +117,7 @@ def build(request: Request, store: Store, outputs: Sequence[Path], jobs: int, re
             if outcome.fatal:
                 raise outcome.fatal
             if outcome.failure:
-                failures.extend(outcome.failure.of(a.spec) for a in actions if a.key == act.key)
+                failures.extend(outcome.failure.of(a.spec.name) for a in actions if a.key == act.key)
             if outcome.files:
                 found[act.key] = outcome.files
             compiled += outcome.compiled
@@ -117,36 +127,42 @@ def build(request: Request, store: Store, outputs: Sequence[Path], jobs: int, re
         outcomes.close()  # ends the workers, whatever happened
         report.end()
     _remember(store, request, [a for a in actions if a.key in found], report)
-    order = {spec.name: i for i, spec in enumerate(request.kernels)}
+    order = {spec.name: i for i, spec in enumerate(request.specs)}
     failures.sort(key=lambda failure: order[failure.kernel])
     written: tuple[Path, ...] = ()
     if not failures and outputs:
         result = assemble(request, [(a, found[a.key]) for a in actions])
         written = tuple(_write(path, result) for path in outputs)
-    total = len(request.kernels)
+    total = len(request.specs)
     seconds = time.monotonic() - start
     return BuildResult(written, total, compiled, total - compiled - len(failures), tuple(failures), seconds)
 
 
-def assemble(request: Request, built: Iterable[tuple[Action, Mapping[str, bytes]]]) -> bundle.Bundle:
+def assemble(request: Request, built: Iterable[tuple[Action | NpuAction, Mapping[str, bytes]]]) -> bundle.Bundle:
     """The bundle of these kernels, in their order."""
     kernels: list[KernelEntry] = []
+    npu_kernels: list[NpuEntry] = []
     contents: dict[str, bytes] = {}
     for act, files in built:
-        entry, own = entry_of(act.spec, files)
-        kernels.append(entry)
+        if isinstance(act, Action):
+            entry, own = entry_of(act.spec, files)
+            kernels.append(entry)
+        else:
+            npu_entry, own = npu_entry_of(act.spec, files)
+            npu_kernels.append(npu_entry)
         contents.update(own)
     manifest = Manifest(
         model=dict(request.model),
         target=request.target.describe(),
         buckets=dict(request.buckets),
-        tools=dict(request.tools.identities),
+        tools={**request.tools.identities, **(request.npu.tools.identities if request.npu else {})},
         kernels=tuple(kernels),
+        npu_kernels=tuple(npu_kernels),
     )
     return bundle.Bundle(manifest, contents)
 
 
-def _lookup(store: Store, actions: Sequence[Action]) -> tuple[dict[str, dict[str, bytes]], list[str]]:
+def _lookup(store: Store, actions: Sequence[Action | NpuAction]) -> tuple[dict[str, dict[str, bytes]], list[str]]:
     found: dict[str, dict[str, bytes]] = {}
     notes: list[str] = []
     for act in actions:
@@ -163,7 +179,7 @@ def _lookup(store: Store, actions: Sequence[Action]) -> tuple[dict[str, dict[str
     return found, notes
 
 
-def _remember(store: Store, request: Request, actions: Sequence[Action], report: Report) -> None:
+def _remember(store: Store, request: Request, actions: Sequence[Action | NpuAction], report: Report) -> None:
     """Keeps the key parts for `kernelc explain`. A read-only store keeps none: it changes nothing of the build."""
     if not store.writable:
         return

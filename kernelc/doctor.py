@@ -1,14 +1,13 @@
 """Which tools are on this machine, what they can do, and what a missing one costs."""
 
-import importlib.metadata
 import importlib.util
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kernelc.errors import ToolError
-from kernelc.toolchain import glslang, spirv_val
+from kernelc.npu.tools import missing_packages
+from kernelc.toolchain import aiecc, glslang, peano, spirv_val
 from kernelc.toolchain.choice import Choice
 from kernelc.toolchain.identity import Memo
 from kernelc.toolchain.radv import FAMILIES, Radv, WorkerError
@@ -20,7 +19,7 @@ from kernelrt.gpu.device import devices
 from kernelrt.gpu.features import DeviceInfo
 
 _XRT = Path("/opt/xilinx/xrt/python")
-_NO_NPU = "kernelc has no kernels for the NPU, builds nothing for it and does not use it; all run on the GPU"
+_MANIFEST = "the manifest says 'aiecc was not there at build time'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Finding:
 def examine(memo: Memo | None = None) -> tuple[Finding, ...]:
     """Looks for every tool; loads and tries those that it finds. Raises nothing for a missing or broken one."""
     kept = memo or Memo()
-    return (*_compilers(kept), *_validators(kept), *_radv(kept), *_vulkan(), *_npu())
+    return (*_compilers(kept), *_validators(kept), *_radv(kept), *_vulkan(), *_npu(kept))
 
 
 def _compilers(memo: Memo) -> Iterator[Finding]:
@@ -117,23 +116,38 @@ def _device(name: str, info: DeviceInfo) -> Finding:
     return Finding(name, True, info.name, version, tuple(sorted(info.features)))
 
 
-def _npu() -> Iterator[Finding]:
+def _npu(memo: Memo) -> Iterator[Finding]:
+    name, absent = "designs for the NPU (kernelrt[sim])", missing_packages()
+    if absent:
+        cost, install = "no kernel for the NPU is verified, and bundles have none", "pip install 'kernelrt[sim]'"
+        yield Finding(name, False, note=f"without {', '.join(absent)}", cost=cost, install=install)
+    else:
+        yield Finding(name, True, "Python packages", note="verifies them, and simulates them")
+    lost = f"no xclbin is made: NPU kernels run on the simulator alone, and {_MANIFEST}"
+    try:
+        tools = aiecc.choose(memo)
+        note = f"with {' '.join((*tools.dialect.common, *tools.dialect.both))}" + "".join(
+            f"; llc with {flag}" for flag in tools.peano.flags
+        )
+    except ToolError as error:
+        note = str(error)
+    yield _tool("aiecc (mlir-aie)", aiecc.find, "mlir_aie", note, lost, aiecc.INSTALL)
+    yield _tool("Peano (llvm-aie)", peano.find, "llvm_aie", "", lost, peano.INSTALL)
+    yield _tool("xclbinutil", aiecc.find_xclbinutil, "", "", lost, "XRT (Debian: libxrt-utils)")
     places = [Path(spec.origin) for spec in [importlib.util.find_spec("pyxrt")] if spec and spec.origin]
     places += sorted(_XRT.glob("pyxrt*.so")) if _XRT.is_dir() else []
     if places:
-        yield Finding("XRT (pyxrt)", True, str(places[0]), note=_NO_NPU)
+        yield Finding("XRT (pyxrt)", True, str(places[0]), note="`kernelrt doctor` says whether an NPU answers")
     else:
-        yield Finding("XRT (pyxrt)", False, cost=f"nothing yet: {_NO_NPU}", install="AMD XRT")
-    program = shutil.which("aiecc") or shutil.which("aiecc.py")
-    if program:
-        yield Finding("aiecc (mlir-aie)", True, program, _distribution("mlir_aie"), note=_NO_NPU)
-    else:
-        install = "the mlir_aie wheel of the mlir-aie project"
-        yield Finding("aiecc (mlir-aie)", False, cost=f"nothing yet: {_NO_NPU}", install=install)
+        cost = "no kernel can be run on an NPU from here; building needs none"
+        yield Finding("XRT (pyxrt)", False, cost=cost, install="AMD XRT (Debian: python3-xrt and libxrt-npu2)")
 
 
-def _distribution(name: str) -> str:
+def _tool(name: str, find: Callable[[], Path], wheel: str, note: str, cost: str, install: str) -> Finding:
     try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "of unknown version"
+        place = find()
+    except ToolError as error:
+        return Finding(name, False, note=str(error), cost=cost, install=install)
+    root = place.parent.parent if place.is_file() else place
+    version = peano.wheel_version(root, wheel) if wheel else "of XRT"
+    return Finding(name, True, str(place), version, note=note)

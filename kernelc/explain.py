@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kernelc import history
-from kernelc.action import Action
+from kernelc.action import Action, NpuAction
 from kernelc.assemble import SOURCE
 from kernelc.build import actions_of
 from kernelc.entry import DamagedEntryError
@@ -117,7 +117,7 @@ def _state(store: Store, key: str, built: bool) -> State:
     return "gone" if built else "absent"
 
 
-def _diff(store: Store, act: Action, previous: str) -> tuple[str, ...]:
+def _diff(store: Store, act: Action | NpuAction, previous: str) -> tuple[str, ...]:
     old = _source(store, previous)
     if old is None:
         return ()

@@ -6,15 +6,13 @@ from pathlib import Path
 
 from jinja2 import TemplateError, TemplateSyntaxError
 
-from kernelc.kernel import KernelSpec
-
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Which kernel, its template, the line (0: unknown) with its text, and what the tool said.
 
-    The line is one of the rendered source (`kernelc show KERNEL --emit glsl`), or of the template where rendering
-    failed.
+    The line is one of the rendered source (`kernelc show KERNEL --emit glsl` or `mlir`), or of the template where
+    rendering failed.
     """
 
     kernel: str
@@ -24,9 +22,9 @@ class Failure:
     message: str
     rendered: bool = True
 
-    def of(self, spec: KernelSpec) -> "Failure":
+    def of(self, kernel: str) -> "Failure":
         """The same failure of another kernel with the same source."""
-        return replace(self, kernel=spec.name)
+        return replace(self, kernel=kernel)
 
     def __str__(self) -> str:
         where = f"{self.kernel}: {self.template}"
@@ -38,9 +36,12 @@ class Failure:
         return "\n".join(lines)
 
 
-def render_failure(spec: KernelSpec, templates: Path, error: TemplateError) -> Failure:
-    """The failure of a template that cannot be rendered: missing, of wrong syntax, or with a name that has no value."""
-    file, line = templates / "glsl" / f"{spec.family}.comp.j2", 0
+def render_failure(kernel: str, template: Path, templates: Path, error: TemplateError) -> Failure:
+    """The failure of a template that cannot be rendered: missing, of wrong syntax, or with a name that has no value.
+
+    `templates` is the folder of the template and of what it includes.
+    """
+    file, line = template, 0
     if isinstance(error, TemplateSyntaxError):
         file, line = Path(error.filename or file), error.lineno
     else:
@@ -48,4 +49,4 @@ def render_failure(spec: KernelSpec, templates: Path, error: TemplateError) -> F
             if Path(frame.filename).is_relative_to(templates):  # jinja maps its frames to the template's lines
                 file, line = Path(frame.filename), frame.lineno or 0
     text = file.read_text().splitlines()[line - 1] if line and file.is_file() else ""
-    return Failure(spec.name, str(file), line, text, error.message or type(error).__name__, rendered=False)
+    return Failure(kernel, str(file), line, text, error.message or type(error).__name__, rendered=False)

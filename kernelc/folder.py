@@ -2,7 +2,10 @@
 
 import os
 import re
-from collections.abc import Iterable
+import shutil
+import uuid
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 
 from kernelc.errors import StoreError
@@ -73,3 +76,20 @@ def strays(folders: Iterable[tuple[Path, re.Pattern[str]]]) -> list[Path]:
         for path in folder.iterdir()
         if not (shape.fullmatch(path.name) and path.is_dir())
     )
+
+
+@contextmanager
+def scratch(tmp: Path) -> Generator[Path]:
+    """An empty folder in a store's tmp/, for what a compiler leaves, removed at the end (a dead build's is swept).
+
+    StoreError where it cannot be made.
+    """
+    folder = tmp / uuid.uuid4().hex
+    try:
+        folder.mkdir()
+    except OSError as e:
+        raise StoreError(f"{folder} cannot be made: {e.strerror}") from e
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -83,6 +83,7 @@ def tags(
     layer: Literal["", "local", "global"] = "",
     capacity: int = 0,
     chunk: int = 0,
+    ring: int = 0,
     form: Literal["", "matvec", "tile", "coopmat"] = "",
     quant: str = "",
     unit: int = 0,
@@ -92,12 +93,20 @@ def tags(
 ) -> tuple[tuple[str, Value], ...]:
     """How the runtime finds a kernel of a family; what does not apply is left out.
 
-    `rows` is the most of one dispatch, `capacity` the cache entries of a slot, `chunk` the rows of a prefill chunk's
-    scratch; `layer` only where the kernels of the two kinds differ. `quant` is the format of the weights that a kernel
-    reads; `unit` that of the lanes layout that a norm writes (Quant.unit of its reader's weights); `math` is what
-    products are computed in. A kernel that `reads` a layout follows one that `writes` it.
+    `rows` is the most of one dispatch, `capacity` the cache entries of a slot, `chunk` the rows of a chunk's
+    scratch, `ring` the keys of an NPU kernel; `layer` only where the kernels of the two kinds differ. `quant` is
+    the format of the weights that a kernel reads; `unit` that of the lanes layout that a norm writes (Quant.unit of its
+    reader's weights); `math` is what products are computed in. A kernel that `reads` a layout follows one that `writes`
+    it.
     """
-    found: dict[str, Value] = {"phase": phase, "rows": rows, "layer": layer, "capacity": capacity, "chunk": chunk}
+    found: dict[str, Value] = {
+        "phase": phase,
+        "rows": rows,
+        "layer": layer,
+        "capacity": capacity,
+        "chunk": chunk,
+        "ring": ring,
+    }
     found |= {"form": form, "quant": quant, "unit": unit, "math": math, "reads": reads, "writes": writes}
     return frozen({key: value for key, value in found.items() if value})
 

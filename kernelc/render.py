@@ -16,7 +16,8 @@ def template_dir() -> Path:
 
 
 @lru_cache(maxsize=4)
-def _environment(folder: Path) -> jinja2.Environment:
+def environment(folder: Path) -> jinja2.Environment:
+    """The one environment of all templates below `folder`."""
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
@@ -49,5 +50,5 @@ def _declarations(spec: KernelSpec) -> str:
 
 def render(spec: KernelSpec, folder: Path | None = None) -> str:
     """The GLSL source of a kernel, whole: includes expanded, every name bound (jinja2.UndefinedError otherwise)."""
-    template = _environment(folder or template_dir()).get_template(f"glsl/{spec.family}.comp.j2")
+    template = environment(folder or template_dir()).get_template(f"glsl/{spec.family}.comp.j2")
     return template.render(spec.param, declarations=_declarations(spec))

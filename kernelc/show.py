@@ -20,7 +20,8 @@ def rendered(spec: KernelSpec) -> str:
     try:
         return render(spec)
     except TemplateError as e:
-        raise KernelcError(str(render_failure(spec, template_dir(), e))) from None
+        template = template_dir() / "glsl" / f"{spec.family}.comp.j2"
+        raise KernelcError(str(render_failure(spec.name, template, template_dir(), e))) from None
 
 
 def spirv(spec: KernelSpec, tools: Toolset) -> bytes:

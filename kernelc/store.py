@@ -62,7 +62,7 @@ class Store:
 
     def __init__(self, root: Path, create: bool = True) -> None:
         self.root = root
-        self._entries, self._tmp, self._quarantine = root / "entries", root / "tmp", root / "quarantine"
+        self._entries, self.tmp, self._quarantine = root / "entries", root / "tmp", root / "quarantine"
         with self.guarded():
             self.exists = is_store(root)
             if not self.exists and not create:
@@ -70,7 +70,7 @@ class Store:
             if not self.exists:
                 make_store(root)
                 self.exists = True
-            for folder in (self._entries, self._tmp, self._quarantine, self.history, self.tools):
+            for folder in (self._entries, self.tmp, self._quarantine, self.history, self.tools):
                 if not folder.is_dir():
                     folder.mkdir(parents=True, exist_ok=True)
 
@@ -85,7 +85,7 @@ class Store:
     @property
     def writable(self) -> bool:
         """False on a read-only mount or without the right to write: such a store still gives what it has."""
-        return os.access(self._tmp, os.W_OK | os.X_OK) and os.access(self._entries, os.W_OK | os.X_OK)
+        return os.access(self.tmp, os.W_OK | os.X_OK) and os.access(self._entries, os.W_OK | os.X_OK)
 
     @contextmanager
     def guarded(self) -> Generator[None]:
@@ -160,7 +160,7 @@ class Store:
 
     def put(self, key: str, files: Mapping[str, bytes]) -> None:
         """Stores an entry, whole. The caller holds `claim(key)` and has seen that there is none."""
-        fresh = self._tmp / uuid.uuid4().hex
+        fresh = self.tmp / uuid.uuid4().hex
         with self.guarded():
             try:
                 write_tree(fresh, {**files, ENTRY: describe(key, files)})
@@ -190,8 +190,8 @@ class Store:
         with self.guarded():
             size = sum(p.stat().st_size for key in keys for p in self._path(key).iterdir())
             among = [(self._entries, PREFIX), *((prefix, KEY) for prefix in self._prefixes())]
-            others = strays([*among, (self._quarantine, ASIDE), (self._tmp, TEMPORARY)])
-            quarantined, temporary = own(self._quarantine, ASIDE), own(self._tmp, TEMPORARY)
+            others = strays([*among, (self._quarantine, ASIDE), (self.tmp, TEMPORARY)])
+            quarantined, temporary = own(self._quarantine, ASIDE), own(self.tmp, TEMPORARY)
             return Stats(len(keys), size, len(quarantined), len(temporary), tuple(map(str, others)))
 
     def verify(self) -> tuple[int, dict[str, str]]:
@@ -218,7 +218,7 @@ class Store:
             for key in self.keys():
                 folder = self._path(key)
                 if time.time() - folder.stat().st_mtime >= days * _DAY:
-                    doomed = self._tmp / uuid.uuid4().hex
+                    doomed = self.tmp / uuid.uuid4().hex
                     os.rename(folder, doomed)  # whole out of sight first: a crash leaves no half entry
                     shutil.rmtree(doomed)
         after = self.stats()
@@ -231,7 +231,7 @@ class Store:
         return [path for path in own(self._entries, PREFIX) if path.is_dir()]
 
     def _sweep(self) -> None:
-        for left in own(self._tmp, TEMPORARY):
+        for left in own(self.tmp, TEMPORARY):
             _remove(left)
         for folder in (self.history, self.tools):
             for left in own(folder, REPLACING):

@@ -30,6 +30,8 @@ _RATES = ("bandwidth_gbs", "fp32_tflops", "fp16_tflops", "int8_tops")
 _SUBGROUPS = frozenset({0, 4, 8, 16, 32, 64, 128})
 MAX_RANGE = 2**32 - 1  # maxStorageBufferRange is 32 bits wide
 
+NPUS = ("npu1",)  # mlir-aie's names of the NPUs that kernels are planned for
+
 _WORKGROUP = (1024, 8)  # eight lanes share a block in several kernels
 _PRODUCTS = ("qkv", "o_proj", "ffn_gate_up", "ffn_down", "head")
 
@@ -65,7 +67,8 @@ class TargetSpec:
     `features` are of the runtime's vocabulary (kernelrt.gpu.features), as KernelSpec.requires are.
     `subgroup` is the size that pipelines are created with (0: any) and lies within min_subgroup..max_subgroup.
     `shared_memory` and `max_storage_range` are bytes, `max_workgroup` invocations. Rates are peaks that no measurement
-    may exceed: GB/s (1e9 bytes), TFLOP/s, int8 TOP/s; 0: none is stated, and no roofline is drawn. `offline_compiler`
+    may exceed: GB/s (1e9 bytes), TFLOP/s, int8 TOP/s; 0: none is stated, and no roofline is drawn. `npu` is mlir-aie's
+    name of the machine's NPU ("": it has none). `offline_compiler`
     names a compiler that makes the device's machine code without the device ("radv:<family>"); `spill_limit` is the
     most register spills that a build may show there (None: not a criterion). `tune` holds the sizes that the plan
     chooses by (TUNE_KEYS).
@@ -84,6 +87,7 @@ class TargetSpec:
     fp32_tflops: float
     fp16_tflops: float
     int8_tops: float
+    npu: str = ""
     offline_compiler: str | None = None
     spill_limit: int | None = None
     tune: Mapping[str, int] = field(default_factory=_no_tune, hash=False)
@@ -104,6 +108,8 @@ class TargetSpec:
         integer("max_storage_range", self.max_storage_range, high=MAX_RANGE)
         for key in _RATES:
             object.__setattr__(self, key, number(key, getattr(self, key), zero=True))
+        if self.npu != "":
+            text("npu", self.npu, NPUS)
         if self.offline_compiler is not None:
             tool, _, family = text("offline_compiler", self.offline_compiler).partition(":")
             if tool != "radv" or family not in FAMILIES:

@@ -13,6 +13,7 @@ import pytest
 from kernelrt import atomic
 from kernelrt import errors as e
 from kernelrt.bundle import Bundle, check_place, load, write
+from kernelrt.manifest import SCHEMA
 from tests.fixtures.builds import tree
 from tests.fixtures.bundles import CODE, entry, rewrite, sample
 
@@ -81,7 +82,7 @@ def test_a_bundle_with_files_missing_or_of_an_older_build_is_replaced(folder: Pa
 
 
 def test_a_bundle_of_another_version_is_replaced(folder: Path) -> None:
-    rewrite(folder, lambda fields: fields.update(schema=2, abi=7, more=[1]))
+    rewrite(folder, lambda fields: fields.update(schema=SCHEMA + 1, abi=7, more=[1]))
     with pytest.raises(e.SchemaError):
         load(folder)
     assert write(folder, sample())

@@ -12,7 +12,7 @@ from kernelrt import errors as e
 from kernelrt.abi import ABI
 from kernelrt.bundle import load, write
 from kernelrt.container import pack
-from kernelrt.manifest import MAX_MANIFEST, encode
+from kernelrt.manifest import MAX_MANIFEST, SCHEMA, encode
 from tests.fixtures.bundles import CODE, rewrite, sample
 
 
@@ -34,7 +34,8 @@ def _path(value: str) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        (lambda f: f.update(schema=2), e.SchemaError),
+        (lambda f: f.update(schema=SCHEMA + 1), e.SchemaError),
+        (lambda f: f.update(schema=SCHEMA - 1), e.SchemaError),
         (lambda f: f.update(schema=0), e.SchemaError),
         (lambda f: f.update(abi=ABI + 1), e.AbiError),
         (lambda f: f.update(abi=ABI - 1), e.AbiError),
@@ -82,9 +83,9 @@ def test_a_wrong_manifest_is_refused(folder: Path, change: Callable[[dict[str, A
         b"null",
         b"\xff\xfe",
         b"[" * 100_000,
-        b'{"schema":1,"abi":%d,"schema":1}' % ABI,
-        b'{"schema":1,"abi":%d,"x":NaN}' % ABI,
-        b'{"schema":1,"abi":%d,"x":"\\ud800"}' % ABI,
+        b'{"schema":%d,"abi":%d,"schema":%d}' % (SCHEMA, ABI, SCHEMA),
+        b'{"schema":%d,"abi":%d,"x":NaN}' % (SCHEMA, ABI),
+        b'{"schema":%d,"abi":%d,"x":"\\ud800"}' % (SCHEMA, ABI),
         b'{"schema":1' + b"0" * 5000 + b"}",
         b" " * (MAX_MANIFEST + 1),
     ],

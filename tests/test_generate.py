@@ -154,7 +154,8 @@ def test_of_several_prompts_the_wrong_one_is_named_before_anything_runs(engine: 
     [
         ([], "0 sequences in a step"),
         ([Step(i % SLOTS, 1, 0) for i in range(SLOTS + 1)], "4 sequences in a step; the engine was opened for 1 to 3"),
-        ([Step(0, 1, 3), Step(0, 1, 4)], "two sequences of a step use one slot"),
+        ([Step(0, 1, 0), Step(0, 2, 0)], "two sequences of a step use one slot"),
+        ([Step(1, 1, 9)], r"position 9 of slot 1, which holds \d+ tokens: go on there, or begin at 0"),
         ([Step(SLOTS, 1, 0)], "slot 3; the engine has 3"),
         ([Step(0, 1, CONTEXT)], f"{CONTEXT + 1} tokens; the context holds {CONTEXT}"),
         ([Step(0, 512, 0)], "unknown token id 512"),

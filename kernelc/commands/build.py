@@ -2,12 +2,28 @@
 
 import os
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kernelc.commands import options as o
+
+
+class Npu(str, Enum):
+    """What is built for the NPU (kernelc.npu.tools.NpuMode)."""
+
+    auto = "auto"
+    xclbin = "xclbin"
+    sim = "sim"
+    off = "off"
+
+
+class Require(str, Enum):
+    """What a build fails without."""
+
+    xclbin = "xclbin"
 
 
 def build(
@@ -17,6 +33,14 @@ def build(
     seq: o.Seq = o.SEQ,
     batch: o.Batch = o.BATCH,
     embedding: o.Embedding = None,
+    npu: Annotated[
+        Npu,
+        typer.Option(
+            help="Kernels for the NPU: xclbins where aiecc is there and else designs for the simulator (auto), "
+            "xclbins, designs alone (sim, for any target), or none (off)."
+        ),
+    ] = Npu.auto,
+    require: Annotated[Require | None, typer.Option(help="Fail where no xclbin can be made.")] = None,
     out: Annotated[
         str | None,
         typer.Option(metavar="DIR", help="The bundle's folder. [default: build/bundles/MODEL-TARGET]"),
@@ -38,7 +62,7 @@ def build(
 ) -> None:
     """Compile every kernel of a model for a target, and write the bundle."""
     from kernelc import build as builder
-    from kernelc.commands.inputs import choose_tools, inputs, open_store
+    from kernelc.commands.inputs import choose_npu, choose_tools, inputs, open_store
     from kernelc.commands.places import check_places, named
     from kernelc.commands.progress import reporter
     from kernelc.store import default_root
@@ -48,8 +72,11 @@ def build(
     folder, file, root = named("--out", out), named("--bundle-file", bundle_file), named("--store", store)
     if only is not None and (folder or file):
         raise InputError(f"--only {only}: writes no bundle; leave it out, or leave out --out and --bundle-file")
-    wanted = inputs(model, target, quant, seq, batch, embedding)
-    kernels = wanted.kernels if only is None else wanted.matching(only)
+    if require and npu in (Npu.sim, Npu.off):
+        raise InputError(f"--require {require.value}: with --npu {npu.value} none is made; leave one of them out")
+    mode = "xclbin" if require else npu.value
+    wanted = inputs(model, target, quant, seq, batch, embedding, mode)
+    wanted = wanted if only is None else wanted.matching(only)
     root = root or default_root()
     outputs: list[Path] = []
     if only is None:
@@ -59,11 +86,11 @@ def build(
     opened = open_store(root)
     report = reporter()
     with opened.in_use():
-        tools = choose_tools(wanted.target, opened)
-        for note in tools.notes:
+        tools, for_npu = choose_tools(wanted.target, opened), choose_npu(wanted, mode, opened)
+        for note in (*tools.notes, *(for_npu.tools.notes if for_npu else ())):
             report.note(note)
         cores = len(os.sched_getaffinity(0))
-        result = builder.build(wanted.request(tools, kernels), opened, outputs, jobs or cores, report)
+        result = builder.build(wanted.request(tools, npu=for_npu), opened, outputs, jobs or cores, report)
     for failure in result.failures:
         print(f"error: {failure}", file=sys.stderr)
     if json:

@@ -5,12 +5,16 @@ import fnmatch
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from kernelc.buckets import Buckets, check_formats, check_sizes
 from kernelc.kernel import KernelSpec
+from kernelc.npu import wanted
+from kernelc.npu.request import NpuRequest
+from kernelc.npu.spec import NpuKernelSpec
+from kernelc.npu.tools import NpuMode
 from kernelc.obtain import Request
 from kernelc.plan import plan
 from kernelc.store import Store, default_root
@@ -30,10 +34,13 @@ class Inputs:
     target: TargetSpec
     buckets: Buckets
     kernels: tuple[KernelSpec, ...]
+    npu_kernels: tuple[NpuKernelSpec, ...] = ()
 
-    def request(self, tools: Toolset, kernels: Sequence[KernelSpec] | None = None) -> Request:
+    def request(
+        self, tools: Toolset, kernels: Sequence[KernelSpec] | None = None, npu: NpuRequest | None = None
+    ) -> Request:
         chosen = self.kernels if kernels is None else kernels
-        return Request(chosen, self.model.describe(), self.target, asdict(self.buckets), tools)
+        return Request(chosen, self.model.describe(), self.target, asdict(self.buckets), tools, npu=npu)
 
     def kernel(self, name: str) -> KernelSpec:
         """The kernel of that name. InputError with the close ones."""
@@ -56,20 +63,26 @@ class Inputs:
             words += ["--embedding-quant", self.buckets.embedding]
         raise InputError(f"no kernel {name!r} in this plan{hint} `{shlex.join(words)}` lists them")
 
-    def matching(self, pattern: str) -> tuple[KernelSpec, ...]:
-        """The kernels whose names match a shell pattern. InputError where none does."""
-        found = tuple(spec for spec in self.kernels if fnmatch.fnmatchcase(spec.name, pattern))
-        if not found:
+    def matching(self, pattern: str) -> "Inputs":
+        """The same with the kernels whose names match a shell pattern. InputError where none does."""
+        kernels = tuple(spec for spec in self.kernels if fnmatch.fnmatchcase(spec.name, pattern))
+        npu_kernels = tuple(spec for spec in self.npu_kernels if fnmatch.fnmatchcase(spec.name, pattern))
+        if not kernels and not npu_kernels:
             raise InputError(f"--only {pattern}: no kernel of this plan matches; `kernelc plan` lists them")
-        return found
+        return replace(self, kernels=kernels, npu_kernels=npu_kernels)
 
 
-def inputs(model: str, target: str, quant: str, seq: str, batch: str, embedding: str | None = None) -> Inputs:
+def inputs(
+    model: str, target: str, quant: str, seq: str, batch: str, embedding: str | None = None, npu: NpuMode = "off"
+) -> Inputs:
     """`embedding` None: the format `quant`. InputError for what is wrong or unknown."""
     model_spec, target_spec = ModelSpec.load(model), TargetSpec.load(target)
     check_formats(quant, quant if embedding is None else embedding)
     buckets = Buckets(sizes("--seq", seq), sizes("--batch", batch), quant, embedding or quant)
-    return Inputs(model_spec, target_spec, buckets, plan(model_spec, target_spec, buckets))
+    npu_kernels = wanted.planned(model_spec, target_spec, buckets, npu)
+    # The GPU has kernels on either side of the NPU's, where there are these.
+    target_spec = replace(target_spec, npu=wanted.device_of(target_spec, npu))
+    return Inputs(model_spec, target_spec, buckets, plan(model_spec, target_spec, buckets), npu_kernels)
 
 
 def open_store(path: Path | None) -> Store:
@@ -84,6 +97,15 @@ def choose_tools(target: TargetSpec, store: Store) -> Toolset:
     if store.writable:
         memo.save()
     return tools
+
+
+def choose_npu(found: Inputs, mode: NpuMode, store: Store) -> NpuRequest | None:
+    """What to build for the NPU, as `choose_tools`. ToolError where a tool is missing that `mode` needs."""
+    memo = Memo(store.tools / "identities.json")
+    request = wanted.request(found.npu_kernels, found.target, mode, memo)
+    if store.writable:
+        memo.save()
+    return request
 
 
 def sizes(option: Literal["--seq", "--batch"], text: str) -> tuple[int, ...]:

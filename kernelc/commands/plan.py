@@ -18,15 +18,27 @@ def plan(
     from kernelc.commands.inputs import inputs
     from kernelrt.console.output import print_json, table
 
-    wanted = inputs(model, target, quant, seq, batch, embedding)
+    wanted = inputs(model, target, quant, seq, batch, embedding, "auto")
     if json:
         kernels = [{**asdict(k), "params": dict(k.params), "tags": dict(k.tags)} for k in wanted.kernels]
+        npu = [
+            {
+                "name": k.name,
+                "family": k.family,
+                "sequences": k.sequences,
+                "arguments": [asdict(argument) for argument in k.arguments],
+                "work": asdict(k.work),
+                "tags": dict(k.tags),
+            }
+            for k in wanted.npu_kernels
+        ]
         print_json(
             {
                 "model": wanted.model.describe(),
                 "target": wanted.target.describe(),
                 "buckets": asdict(wanted.buckets),
                 "kernels": kernels,
+                "npu_kernels": npu,
             }
         )
         return
@@ -37,3 +49,10 @@ def plan(
         rows.append((k.name, str(w.rows), *numbers, " ".join(f"{name}={value}" for name, value in k.params)))
     print(table(rows, right=(1, 2, 3, 4)))
     print(f"{len(wanted.kernels)} kernels; work is of one dispatch at that many rows")
+    if wanted.npu_kernels:
+        rows = [("NPU kernel", "tiles", "MMAC", "MB moved", "sequences")]
+        for k in wanted.npu_kernels:
+            numbers = (str(k.work.tiles), f"{k.work.macs / 1e6:.3f}", f"{k.work.moved / 1e6:.3f}")
+            rows.append((k.name, *numbers, " ".join(k.sequences)))
+        print(table(rows, right=(1, 2, 3)))
+        print(f"{len(wanted.npu_kernels)} kernels for the NPU; work is of one run of the largest sequence")

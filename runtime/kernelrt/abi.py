@@ -29,6 +29,9 @@ ELEMENT_BYTES: Mapping[str, int] = MappingProxyType(
     }
 )
 
+# Bytes of one element of an NPU kernel's argument, by dtype of MLIR.
+NPU_ELEMENT_BYTES: Mapping[str, int] = MappingProxyType({"bf16": 2, "f32": 4, "i8": 1, "i16": 2, "i32": 4})
+
 Value = int | float | str | bool
 Access = Literal["r", "w", "rw"]
 
@@ -123,3 +126,56 @@ class KernelEntry:
     files: dict[str, FileRef]
     analysis: dict[str, object]
     evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class NpuArgument:
+    """One buffer that an NPU kernel's runtime sequences take; its number is its place in the kernel's list. `shape`
+    counts elements of `dtype` (NPU_ELEMENT_BYTES)."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    access: Access = "r"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffer."""
+        return math.prod(self.shape) * NPU_ELEMENT_BYTES[self.dtype]
+
+
+@dataclass(frozen=True, slots=True)
+class NpuWork:
+    """What one run of an NPU kernel's largest sequence costs: multiply-accumulates, bytes between host and array, and
+    the compute tiles that share them."""
+
+    macs: int
+    moved: int
+    tiles: int
+
+
+@dataclass(frozen=True, slots=True)
+class NpuEntry:
+    """One kernel for the NPU: a design and what it can be told to do, its `sequences`, which all take the `arguments`.
+
+    `files` maps roles to files: "mlir", the design, always; "xclbin", the configuration of the array, and for each
+    sequence its instructions (`insts_role`) together or not at all. `evidence` is "compiled" with these and "validated"
+    without: the design is parsed and verified, and then `analysis` has {"missing": reason}. `tags` is how the runtime
+    finds the kernel.
+    """
+
+    name: str
+    family: str
+    params: dict[str, Value]
+    arguments: tuple[NpuArgument, ...]
+    sequences: tuple[str, ...]
+    tags: dict[str, Value]
+    work: NpuWork
+    files: dict[str, FileRef]
+    analysis: dict[str, object]
+    evidence: str
+
+
+def insts_role(sequence: str) -> str:
+    """The role of the file with the instructions of a sequence."""
+    return f"insts.{sequence}"

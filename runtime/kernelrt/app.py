@@ -8,6 +8,7 @@ from kernelrt.commands.doctor import doctor
 from kernelrt.commands.make_weights import make_weights
 from kernelrt.commands.plan_memory import plan_memory
 from kernelrt.commands.run import run
+from kernelrt.commands.simulate import simulate
 from kernelrt.commands.version import version
 
 app = typer.Typer(
@@ -18,5 +19,5 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: rich takes long to import
     pretty_exceptions_enable=False,
 )
-for verb in (run, bench, make_weights, plan_memory, devices, doctor, version):
+for verb in (run, bench, make_weights, plan_memory, simulate, devices, doctor, version):
     app.command()(verb)

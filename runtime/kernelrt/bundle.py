@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelrt.abi import KernelEntry
+from kernelrt.abi import KernelEntry, NpuEntry
 from kernelrt.atomic import locked, replace_file, replace_tree, tidy
 from kernelrt.container import (
     check_packed,
@@ -51,6 +51,13 @@ class Bundle:
         """The bundle at `path`, wholly verified. Raises the class of BundleError that names the reason."""
         return load(Path(path))
 
+    def npu_files(self) -> dict[str, dict[str, bytes]]:
+        """The files of each NPU kernel by their roles."""
+        return {
+            kernel.name: {role: self.contents[file.path] for role, file in kernel.files.items()}
+            for kernel in self.manifest.npu_kernels
+        }
+
     @property
     def kernels(self) -> tuple[KernelEntry, ...]:
         return self.manifest.kernels
@@ -62,7 +69,11 @@ class Bundle:
                 return kernel
         raise KeyError(name)
 
-    def read(self, kernel: KernelEntry, role: str = "spirv") -> bytes:
+    @property
+    def npu_kernels(self) -> tuple[NpuEntry, ...]:
+        return self.manifest.npu_kernels
+
+    def read(self, kernel: KernelEntry | NpuEntry, role: str = "spirv") -> bytes:
         """The bytes of a kernel's file of that role (KeyError)."""
         return self.contents[kernel.files[role].path]
 

@@ -28,7 +28,8 @@ from kernelrt.errors import (
 from kernelrt.manifest import MANIFEST, MAX_MANIFEST, Manifest
 
 SUFFIX = ".kcb"
-_KERNELS, _CODE = "kernels", ".spv"  # the folder with all that kernelc writes beside the manifest
+# The folders with all that kernelc writes beside the manifest, and how the names of files in them end.
+_FOLDERS = {"kernels": (".spv",), "npu": (".mlir", ".xclbin", ".bin")}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that zip can say
 _ZIP_MEMBER = struct.Struct("<4s14xI4xHH")  # a member's header: magic, size as stored, lengths of its name and extras
 
@@ -136,16 +137,15 @@ def refuse_foreign(path: Path, as_file: bool) -> None:
     if not stat.S_ISDIR(mode):
         _refuse(path, "what is in the way of the bundle folder is none; move it or give another name")
     names = set(os.listdir(path))
-    if names - {MANIFEST, _KERNELS}:
+    if names - {MANIFEST, *_FOLDERS}:
         _refuse(path, "holds other things than a bundle; move them or give another folder")
     if names and not (MANIFEST in names and _is_regular(path / MANIFEST) and _is_manifest(_head(path / MANIFEST))):
         _refuse(path, f"holds no {MANIFEST} of a bundle; move what is there or give another folder")
-    if _KERNELS in names:
-        kernels = path / _KERNELS
-        if not stat.S_ISDIR(os.lstat(kernels).st_mode):
-            _refuse(kernels, "is no folder; move it or give another folder for the bundle")
-        for entry in sorted(kernels.iterdir()):
-            if entry.suffix != _CODE or not _is_regular(entry):
+    for folder in (path / name for name in _FOLDERS if name in names):
+        if not stat.S_ISDIR(os.lstat(folder).st_mode):
+            _refuse(folder, "is no folder; move it or give another folder for the bundle")
+        for entry in sorted(folder.iterdir()):
+            if entry.suffix not in _FOLDERS[folder.name] or not _is_regular(entry):
                 _refuse(entry, "belongs to no bundle; move it or give another folder for the bundle")
 
 

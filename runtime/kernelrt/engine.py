@@ -1,7 +1,8 @@
 """The engine: a bundle and weights on a device, ready to take tokens and to give the next ones."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -13,17 +14,24 @@ from kernelrt.errors import InputError, RunError
 from kernelrt.gemma import Finish
 from kernelrt.gpu.commands import Submission, copying
 from kernelrt.gpu.device import Device
-from kernelrt.gpu.memory import allocate
+from kernelrt.gpu.memory import Buffer, allocate
 from kernelrt.gpu.placement import Placement
 from kernelrt.gpu.run import Recording
+from kernelrt.inputs import Inputs, smallest
 from kernelrt.loading import Destination, LoadReport, Repack, Weights
 from kernelrt.machine import Machine, Progress
+from kernelrt.npu.choose import hardware, simulator
+from kernelrt.npu.errors import NpuError
+from kernelrt.npu.offload import Offload
+from kernelrt.npu.run import Npu
 from kernelrt.operations import Operation, operations
 from kernelrt.params import Params
 from kernelrt.params import Sequence as Scalars
-from kernelrt.run_plan import RING, Options, RunPlan, plan_run
+from kernelrt.run_plan import LANES, RING, Options, RunPlan, plan_run
 from kernelrt.sampling import Sampling
+from kernelrt.split import Split
 from kernelrt.step import Program, Step, StepTimes
+from kernelrt.trace import Trace
 
 _NO_TOKEN = 0xFFFFFFFF  # what argmax and sample give for a row of nothing but NaN
 _FLOAT_ONE = 0x3F800000
@@ -36,7 +44,14 @@ class Engine:
     there are (their caches are numbered from 0), `times` how long the latest `prefill` or `decode` took.
     """
 
-    def __init__(self, plan: RunPlan, placement: Placement, machine: Machine, load_report: LoadReport) -> None:
+    def __init__(
+        self,
+        plan: RunPlan,
+        placement: Placement,
+        machine: Machine,
+        load_report: LoadReport,
+        offload: Offload | None,
+    ) -> None:
         self.plan = plan
         self.placement = placement
         self.load_report = load_report
@@ -45,15 +60,19 @@ class Engine:
         self.context = plan.capacity
         self.slots = plan.slots
         self.times = StepTimes()
+        self.trace = Trace()
+        self._offload = offload
+        self._npu_name = "" if offload is None else f"{offload.npu.name}, {offload.npu.level}"
         self._machine = machine
         buffers = machine.buffers
-        self._params = buffers["params"].view()
-        self._tokens = np.frombuffer(buffers["tokens"].view(), np.uint32)
+        self._lengths = [0] * plan.slots  # tokens in the caches of each slot
+        self._inputs = Inputs.of(buffers, 0)
         self._next = np.frombuffer(buffers["next"].view(), np.uint32)
         ends = {key: machine.record(calls) for key, calls in plan.finish.items()}
         self._prefill = _programs(machine, plan.prefill, lambda rows: _of_rows(ends, 1))
         self._decode = _programs(machine, plan.decode, lambda rows: _of_rows(ends, rows))
         self._logits_out = self._copies_logits()
+        self._split = None if offload is None else Split.of(plan, machine, offload, _of_rows(ends, 1), self.trace)
 
     @staticmethod
     @contextmanager
@@ -66,31 +85,45 @@ class Engine:
         bundle), and what the weights' reader raises. Everything is freed at the end, however it comes.
         """
         options, progress = options or Options(), progress or _silent
-        with Device.open(options.device) as device:
-            plan = plan_run(bundle, device.info, options)
+        with ExitStack() as stack:
+            npu, notes = _npu(bundle, options)
+            if npu is not None:
+                stack.callback(npu.close)
+            device = stack.enter_context(Device.open(options.device))
+            plan = plan_run(bundle, device.info, replace(options, attention="gpu" if npu is None else "npu"))
             weights.check(plan.model, plan.formats)
             placement = plan.place(device)
-            machine = Machine(device, bundle, allocate(device, placement))
+            offload = None
+            if npu is not None and plan.split is not None:
+                offload = Offload(npu, device, plan.model, plan.split.attention, bundle.npu_files(), LANES)
+            shared = {} if offload is None else offload.buffers
+            machine = Machine(device, bundle, {**allocate(device, placement), **shared})
             machine.compile((*(call.kernel for call in plan.calls), *plan.repack), progress)
             for item in plan.items:
                 if item.category in ("activations", "KV cache"):
                     machine.buffers[item.name].fill(0)  # counters must begin so; the rest for the same bits every time
             machine.buffers["ones"].fill(_FLOAT_ONE)
+            for buffer in shared.values():
+                buffer.fill(0)  # the NPU may read a key that no one wrote, and multiplies it by zero
             report = weights.load(_destination(plan, machine), progress)
             with machine.record(plan.load) as tables:
                 tables.run()
-            yield Engine(plan, placement, machine, report)
+            yield Engine(plan, placement, machine, replace(report, notes=(*report.notes, *notes)), offload)
 
     @property
     def operations(self) -> tuple[Operation, ...]:
         """Which kernel does each operation, and on which device."""
-        return operations(self.plan, self.device.name)
+        return operations(self.plan, self.device.name, self._npu_name)
+
+    def shared_memory(self) -> list[tuple[str, Buffer, int]]:
+        """What GPU and NPU share: the name and the GPU's buffer of each piece, and the NPU's address of it."""
+        return [] if self._offload is None else self._offload.shared()
 
     def prefill(self, slot: int, tokens: Sequence[int], start: int = 0, sampling: Sampling | None = None) -> int:
         """Takes `tokens` at the positions from `start` on into the caches of `slot`; gives the next token.
 
-        What the slot held behind `start` is forgotten. Raises InputError for tokens that do not fit, RunError where
-        the logits are no numbers.
+        `start` is 0, for a new sequence, or where the slot's tokens end. Raises InputError for tokens that do not fit,
+        RunError where the logits are no numbers.
         """
         sampling = sampling or Sampling()
         self._check(slot, start, len(tokens))
@@ -99,12 +132,17 @@ class Engine:
         self.check_tokens(tokens)
         known = np.asarray(tokens, np.uint32)
         how = _finish(sampling)
-        most, times, end = max(self._prefill), StepTimes(), start + len(known) - 1
+        end = start + len(known) - 1
+        self._lengths[slot] = end + 1
+        if self._split is not None and self._split.serves(start, len(known)):
+            self.times = self._split.prefill(known, start, slot, _scalars(end, slot, sampling), how)
+            return self._result(1, [end])[0]
+        most, times = max(self._prefill), StepTimes()
         for at in range(0, len(known), most):
             began = perf_counter()
             chunk = known[at : at + most]
-            program = self._prefill[_smallest(self._prefill, len(chunk))]
-            self._write(chunk, Params(len(chunk), start + at, slot, (_scalars(end, slot, sampling),)))
+            program = self._prefill[smallest(self._prefill, len(chunk))]
+            self._inputs.write(chunk, Params(len(chunk), start + at, slot, (_scalars(end, slot, sampling),)))
             last = at + most >= len(known)
             times = times.plus((program.ending[how] if last else program.alone).run(began))
         self.times = times
@@ -126,9 +164,11 @@ class Engine:
         tokens = [step.token for step in steps]
         self.check_tokens(tokens)
         how: Finish = "sampled" if any(_finish(step.sampling) == "sampled" for step in steps) else "greedy"
+        for step in steps:
+            self._lengths[step.slot] = step.position + 1
         scalars = tuple(_scalars(step.position, step.slot, step.sampling) for step in steps)
-        self._write(tokens, Params(len(steps), sequences=scalars))
-        program = self._decode[_smallest(self._decode, len(steps))]
+        self._inputs.write(tokens, Params(len(steps), sequences=scalars))
+        program = self._decode[smallest(self._decode, len(steps))]
         self.times = program.ending[how].run(began)
         return self._result(len(steps), [step.position for step in steps])
 
@@ -160,17 +200,17 @@ class Engine:
             raise InputError(
                 f"{position + count} tokens; the context holds {self.context} (--context, up to what the bundle has)"
             )
+        if position not in (0, self._lengths[slot]):  # a ring forgets what it would take to go back
+            raise InputError(
+                f"position {position} of slot {slot}, which holds {self._lengths[slot]} tokens: go on there, or begin"
+                " at 0"
+            )
 
     def check_tokens(self, tokens: Sequence[int]) -> None:
         """Raises InputError for an id that the model does not have."""
         for token in tokens:
             if not 0 <= token < self.model.vocab:
                 raise InputError(f"unknown token id {token}; {self.model.name} has ids 0 to {self.model.vocab - 1}")
-
-    def _write(self, tokens: NDArray[np.uint32] | list[int], params: Params) -> None:
-        self._tokens[: len(tokens)] = tokens
-        packed = params.pack()
-        self._params[: len(packed)] = packed
 
     def _result(self, rows: int, positions: Sequence[int]) -> list[int]:
         found = [int(token) for token in self._next[:rows]]
@@ -211,10 +251,6 @@ def _of_rows(ends: Mapping[tuple[int, Finish], Recording], rows: int) -> dict[Fi
     return {how: recording for (size, how), recording in ends.items() if size == rows}
 
 
-def _smallest(sizes: Mapping[int, object], rows: int) -> int:
-    return min(size for size in sizes if size >= rows)
-
-
 def _finish(sampling: Sampling) -> Finish:
     return "sampled" if sampling.temperature > 0 or sampling.repetition_penalty != 1 else "greedy"
 
@@ -229,6 +265,18 @@ def _scalars(position: int, slot: int, sampling: Sampling) -> Scalars:
         top_p=sampling.top_p,
         penalty=sampling.repetition_penalty,
     )
+
+
+def _npu(bundle: Bundle, options: Options) -> tuple[Npu | None, tuple[str, ...]]:
+    """The NPU that attention runs on, decided here and nowhere else, and what the user should know of that."""
+    if options.attention == "gpu":
+        return None, ()
+    try:
+        return hardware(bundle.manifest.npu_kernels), ()
+    except NpuError as error:
+        if options.attention == "auto":
+            return None, (f"attention runs on the GPU: {error}",)
+        return simulator(), (f"attention runs on the NPU simulator: {error}",)
 
 
 def _silent(what: str, done: int, total: int) -> None:

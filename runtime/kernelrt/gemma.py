@@ -10,15 +10,16 @@ it to another, x and y in turn: where it is a product's prologue, every workgrou
 other. A layer has two stretches, so that each one begins at x.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from kernelrt.abi import KernelEntry, Value
 from kernelrt.calls import Call, call
 from kernelrt.kernels import Kernels
-from kernelrt.model import ModelSpec
+from kernelrt.model import LayerKind, ModelSpec
 
+_HEADS = {"q_chunk": "q_chunk", "k_chunk": "k_chunk", "v_chunk": "v_chunk"}
 MATVEC_ROWS = 8  # up to so many rows, products are matrix-vector products over activations in lanes
 Finish = Literal["greedy", "sampled"]
 
@@ -51,27 +52,56 @@ class Gemma:
 
     def prefill(self, rows: int) -> list[Call]:
         """Up to `rows` tokens of one sequence into its caches; ends before the head."""
-        seen = self.kernels.find("seen", phase="prefill")
-        calls = [self._embedding(rows), call(seen, rows, tokens="tokens", seen="seen")]
+        calls = self._begin(rows)
         for i, kind in enumerate(self.model.layer_kinds):
-            cache: dict[str, Value] = {"capacity": self._capacity(kind), "chunk": self._scratch}
-            heads = {"q_chunk": "q_chunk", "k_chunk": "k_chunk", "v_chunk": "v_chunk"}
-            caches = {"k_cache": f"{i}.k", "v_cache": f"{i}.v"}
-            rope = self.kernels.find("qk_rope", chunk=self._scratch)
-            attention = self.kernels.first("attn_prefill", self._forms(layer=kind, **cache))
-            append = self.kernels.find("kv_append", **cache)
-            qkv, gate_up = self._prefill("qkv"), self._prefill("ffn_gate_up")
-            calls += self._normed(qkv, rows, i, "ffn", out_rows="qkv", **_planes(f"{i}.qkv"))
+            attention = self.kernels.first("attn_prefill", self._forms(layer=kind, **self._cache(kind)))
             calls += [
-                call(rope, rows, qkv="qkv", **self._heads(i, kind), **heads),
-                call(attention, rows, out_halves="a", **heads, **caches),
-                call(append, rows, **heads, **caches),
-                call(self._prefill("o_proj"), rows, x="a", out_rows="o", **_planes(f"{i}.o_proj")),
+                *self._before_attention(rows, i),
+                call(attention, rows, out_halves="a", **_HEADS, **_caches(i)),
+                self._append(rows, i),
+                *self._after_attention(rows, i),
             ]
-            calls += self._normed(gate_up, rows, i, "attention", out_rows="g", **_gate_up(i))
-            down = self._prefill("ffn_down")
-            calls.append(call(down, rows, x="g", row_max="row_max", out_rows="f", **_planes(f"{i}.down")))
         return calls
+
+    def split_prefill(self, rows: int, rings: Mapping[LayerKind, int]) -> list[list[Call]]:
+        """The same with the attention of each layer left to the NPU: what comes before the first, between two, and
+        after the last. `rings`: the keys that the NPU's kernels take, by the kind of layer.
+        """
+        segments = [self._begin(rows)]
+        for i, kind in enumerate(self.model.layer_kinds):
+            into = self.kernels.find("npu_in", layer=kind, ring=rings[kind], **self._cache(kind))
+            npu = {name: f"{name}.{kind}" for name in ("npu_q", "npu_k", "npu_v", "npu_out")}
+            # The ring forgets what the chunk's first queries see, so the NPU's copy is made before.
+            segments[-1] += [
+                *self._before_attention(rows, i),
+                call(into, rows, **_HEADS, **_caches(i), **npu),
+                self._append(rows, i),
+            ]
+            out = call(self.kernels.find("npu_out"), rows, out_halves="a", **npu)
+            segments.append([out, *self._after_attention(rows, i)])
+        return segments
+
+    def _begin(self, rows: int) -> list[Call]:
+        seen = self.kernels.find("seen", phase="prefill")
+        return [self._embedding(rows), call(seen, rows, tokens="tokens", seen="seen")]
+
+    def _before_attention(self, rows: int, i: int) -> Iterator[Call]:
+        kind, rope = self.model.layer_kinds[i], self.kernels.find("qk_rope", chunk=self._scratch)
+        yield from self._normed(self._prefill("qkv"), rows, i, "ffn", out_rows="qkv", **_planes(f"{i}.qkv"))
+        yield call(rope, rows, qkv="qkv", **self._heads(i, kind), **_HEADS)
+
+    def _append(self, rows: int, i: int) -> Call:
+        append = self.kernels.find("kv_append", **self._cache(self.model.layer_kinds[i]))
+        return call(append, rows, **_HEADS, **_caches(i))
+
+    def _after_attention(self, rows: int, i: int) -> Iterator[Call]:
+        yield call(self._prefill("o_proj"), rows, x="a", out_rows="o", **_planes(f"{i}.o_proj"))
+        yield from self._normed(self._prefill("ffn_gate_up"), rows, i, "attention", out_rows="g", **_gate_up(i))
+        down = self._prefill("ffn_down")
+        yield call(down, rows, x="g", row_max="row_max", out_rows="f", **_planes(f"{i}.down"))
+
+    def _cache(self, kind: str) -> dict[str, Value]:
+        return {"capacity": self._capacity(kind), "chunk": self._scratch}
 
     def decode(self, rows: int) -> list[Call]:
         """One token of each of up to `rows` sequences (a batch bucket of the bundle); ends before the head."""
@@ -87,8 +117,7 @@ class Gemma:
                     rows,
                     qkv="qkv",
                     **self._heads(i, kind),
-                    k_cache=f"{i}.k",
-                    v_cache=f"{i}.v",
+                    **_caches(i),
                     **_written("a"),
                 ),
                 call(o_proj, rows, **_read("a"), out_rows="o", **_planes(f"{i}.o_proj")),
@@ -193,6 +222,10 @@ def _read(name: str) -> dict[str, str]:
 
 def _planes(matrix: str, binding: str = "w") -> dict[str, str]:
     return {binding: f"{matrix}.w", f"{binding}_scale": f"{matrix}.scale"}
+
+
+def _caches(i: int) -> dict[str, str]:
+    return {"k_cache": f"{i}.k", "v_cache": f"{i}.v"}
 
 
 def _gate_up(i: int) -> dict[str, str]:

@@ -5,13 +5,27 @@ Canonical, sealed by its own digest; nothing of time, host or path.
 
 import re
 from dataclasses import asdict, dataclass
-from typing import Literal, cast
+from typing import cast
 
-from kernelrt.abi import ABI, Binding, Constant, Dim, FileRef, KernelEntry, Work
+from kernelrt.abi import (
+    ABI,
+    NPU_ELEMENT_BYTES,
+    Access,
+    Binding,
+    Constant,
+    Dim,
+    FileRef,
+    KernelEntry,
+    NpuArgument,
+    NpuEntry,
+    NpuWork,
+    Work,
+    insts_role,
+)
 from kernelrt.errors import AbiError, DuplicateError, ManifestError, OutsidePathError, SchemaError
 from kernelrt.jsonio import JsonError, Node, parse, seal, unseal
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.json"
 MAX_MANIFEST = 16 << 20  # bytes; a bundle of 27B has about 0.2 MiB
 
@@ -19,6 +33,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # What a build can know. What the runtime measures on a device is kept elsewhere: a bundle is not changed by running it.
 _EVIDENCE = ("validated", "compiled")
+_ACCESS = ("r", "w", "rw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +45,11 @@ class Manifest:
     buckets: dict[str, object]
     tools: dict[str, object]
     kernels: tuple[KernelEntry, ...]
+    npu_kernels: tuple[NpuEntry, ...] = ()
 
     def files(self) -> dict[str, FileRef]:
         """Every file of the bundle but the manifest, by its path."""
-        return {file.path: file for kernel in self.kernels for file in kernel.files.values()}
+        return {file.path: file for kernel in (*self.kernels, *self.npu_kernels) for file in kernel.files.values()}
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -63,19 +79,21 @@ def _decode(data: bytes, where: str) -> Manifest:
         found = members[key].integer()
         if found != known:
             raise error(f"{where}: {key} {found}, but this runtime knows {key} {known} only; build the bundle again")
-    keys = ("schema", "abi", "digest", "model", "target", "buckets", "tools", "kernels")
+    keys = ("schema", "abi", "digest", "model", "target", "buckets", "tools", "kernels", "npu_kernels")
     members = unseal(data, where).members(*keys)
     for key in ("model", "target"):
         named = members[key].members()
         named["name"].text() if "name" in named else members[key].fail("a name")
     kernels = tuple(_kernel(node) for node in members["kernels"].items())
-    _refuse_duplicates(kernels, where)
+    npu_kernels = tuple(_npu_kernel(node) for node in members["npu_kernels"].items())
+    _refuse_duplicates((*kernels, *npu_kernels), where)
     return Manifest(
         model=members["model"].plain(),
         target=members["target"].plain(),
         buckets=members["buckets"].plain(),
         tools=members["tools"].plain(),
         kernels=kernels,
+        npu_kernels=npu_kernels,
     )
 
 
@@ -107,6 +125,42 @@ def _kernel(node: Node) -> KernelEntry:
     )
 
 
+def _npu_kernel(node: Node) -> NpuEntry:
+    f = node.members(
+        *("name", "family", "params", "arguments", "sequences", "tags", "work", "files", "analysis", "evidence")
+    )
+    evidence, sequences = f["evidence"].text(_EVIDENCE), tuple(_name(item) for item in f["sequences"].items())
+    if not sequences or len(set(sequences)) < len(sequences):
+        f["sequences"].fail("one sequence at least, and none twice")
+    files = {role: _file(file) for role, file in f["files"].members().items()}
+    roles = {"mlir"} if evidence == "validated" else {"mlir", "xclbin", *map(insts_role, sequences)}
+    if files.keys() != roles:
+        f["files"].fail(f"the files {', '.join(sorted(roles))} of a kernel that is {evidence}")
+    return NpuEntry(
+        name=_name(f["name"]),
+        family=f["family"].text(),
+        params=f["params"].scalars(),
+        arguments=tuple(_npu_argument(argument) for argument in f["arguments"].items()),
+        sequences=sequences,
+        tags=f["tags"].scalars(),
+        work=_npu_work(f["work"]),
+        files=files,
+        analysis=f["analysis"].plain(),
+        evidence=evidence,
+    )
+
+
+def _npu_work(node: Node) -> NpuWork:
+    f = node.members("macs", "moved", "tiles")
+    return NpuWork(f["macs"].integer(), f["moved"].integer(), f["tiles"].integer())
+
+
+def _npu_argument(node: Node) -> NpuArgument:
+    f = node.members("name", "dtype", "shape", "access")
+    shape = tuple(size.integer(1) for size in f["shape"].items())
+    return NpuArgument(f["name"].text(), f["dtype"].text(tuple(NPU_ELEMENT_BYTES)), shape, _access(f["access"]))
+
+
 def _name(node: Node) -> str:
     name = node.text()
     if not _NAME.fullmatch(name):
@@ -117,8 +171,11 @@ def _name(node: Node) -> str:
 def _binding(node: Node) -> Binding:
     f = node.members("name", "dtype", "shape", "access")
     shape = tuple(d.text() if isinstance(d.value, str) else d.integer() for d in f["shape"].items())
-    access = cast(Literal["r", "w", "rw"], f["access"].text(("r", "w", "rw")))
-    return Binding(f["name"].text(), f["dtype"].text(), shape, access)
+    return Binding(f["name"].text(), f["dtype"].text(), shape, _access(f["access"]))
+
+
+def _access(node: Node) -> Access:
+    return cast(Access, node.text(_ACCESS))
 
 
 def _constant(node: Node) -> Constant:
@@ -148,7 +205,7 @@ def _file(node: Node) -> FileRef:
     return FileRef(path, sha256, f["size"].integer())
 
 
-def _refuse_duplicates(kernels: tuple[KernelEntry, ...], where: str) -> None:
+def _refuse_duplicates(kernels: tuple[KernelEntry | NpuEntry, ...], where: str) -> None:
     names = [kernel.name for kernel in kernels]
     # Case-folded: on some file systems two such names are one file.
     paths = [file.path.casefold() for kernel in kernels for file in kernel.files.values()]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kernelrt.calls import Call
+from kernelrt.npu.offload import FAMILY
 from kernelrt.run_plan import RunPlan
 
 
@@ -18,10 +19,19 @@ class Operation:
     device: str
 
 
-def operations(plan: RunPlan, device: str) -> tuple[Operation, ...]:
-    """Every operation of a run, in the order of its first call, none twice."""
+def operations(plan: RunPlan, device: str, npu: str) -> tuple[Operation, ...]:
+    """Every operation of a run, in the order of its first call, none twice; `npu`: the NPU's name, where there is one.
+
+    Attention of decode steps is always the GPU's.
+    """
+    prefill: dict[int, Iterable[Call]] = dict(plan.prefill)
+    offloaded: list[Operation] = []
+    if plan.split is not None:
+        prefill = {rows: [each for part in lanes[0] for each in part] for rows, lanes in plan.split.segments.items()}
+        names = [attention.entry.name for attention in plan.split.attention.values()]
+        offloaded = [Operation("prefill", rows, FAMILY, name, npu) for rows in prefill for name in names]
     phases: list[tuple[str, int, Iterable[Call]]] = [
-        *(("prefill", rows, calls) for rows, calls in plan.prefill.items()),
+        *(("prefill", rows, calls) for rows, calls in prefill.items()),
         *(("decode", rows, calls) for rows, calls in plan.decode.items()),
         *((how, rows, calls) for (rows, how), calls in plan.finish.items()),
     ]
@@ -30,4 +40,4 @@ def operations(plan: RunPlan, device: str) -> tuple[Operation, ...]:
         for phase, rows, calls in phases
         for call in calls
     ]
-    return tuple(dict.fromkeys(found))
+    return (*dict.fromkeys(found), *offloaded)

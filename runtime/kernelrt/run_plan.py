@@ -1,8 +1,8 @@
 """What a run will do on a device, before anything is allocated there: its calls, its buffers, their memory."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
+from typing import Literal, cast
 
 from kernelrt.abi import KernelEntry
 from kernelrt.bundle import Bundle
@@ -13,14 +13,31 @@ from kernelrt.gpu.device import Device
 from kernelrt.gpu.features import DeviceInfo
 from kernelrt.gpu.placement import Item, Placement, Use, place
 from kernelrt.kernels import Kernels
-from kernelrt.model import ModelSpec
+from kernelrt.model import LayerKind, ModelSpec
+from kernelrt.npu.offload import Attention, find_attention, in_lane
 from kernelrt.params import NBYTES
 from kernelrt.weights.slots import Formats
 
 _SCRATCH = "scratch"
+LANES = 2  # prefill chunks that are under way together where attention is the NPU's
 RING = 4  # staging buffers: one is read into, one is being uploaded, and either may be late
 _STAGING = 64 << 20  # bytes of a staging buffer at the most
 _PREFILL_ROWS = (32, 128)  # prefill is recorded for these sizes too, so that a short prompt costs no whole chunk
+
+
+Where = Literal["gpu", "npu", "auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """Prefill with attention on the NPU: its kernels by the kind of layer, and the GPU's segments by rows and lane."""
+
+    attention: Mapping[LayerKind, Attention]
+    segments: Mapping[int, Sequence[Sequence[Sequence[Call]]]]
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return tuple(each for lanes in self.segments.values() for lane in lanes for segment in lane for each in segment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +46,8 @@ class Options:
 
     `device`: an index or a part of a name (None: the best). `context`: tokens that a sequence must hold (None: the
     bundle's largest). `batch`: sequences decoded together. `scratch`: bytes of one more buffer, for measurements.
-    `exact`: products in f32, also where matrix units would compute them faster from fp16 operands.
+    `exact`: products in f32, also where matrix units would compute them faster from fp16 operands. `attention`: "npu"
+    (XRT, or the simulator where there is none), "gpu", or "auto": an NPU that is there, else the GPU.
     """
 
     device: str | None = None
@@ -37,6 +55,7 @@ class Options:
     batch: int = 1
     scratch: int = 0
     exact: bool = False
+    attention: Where = "gpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +77,7 @@ class RunPlan:
     decode: dict[int, tuple[Call, ...]]
     finish: dict[tuple[int, Finish], tuple[Call, ...]]
     measure: Call | None
+    split: SplitPlan | None
     items: tuple[Item, ...]
 
     @property
@@ -65,7 +85,8 @@ class RunPlan:
         """Every call, in no order of execution."""
         groups = (*self.prefill.values(), *self.decode.values(), *self.finish.values())
         measures = (self.measure,) if self.measure else ()
-        return (*self.load, *measures, *(each for group in groups for each in group))
+        split = self.split.calls if self.split else ()
+        return (*self.load, *measures, *split, *(each for group in groups for each in group))
 
     def place(self, device: Device) -> Placement:
         """The memory of every buffer. Raises OutOfMemoryError, with the numbers."""
@@ -73,7 +94,7 @@ class RunPlan:
 
 
 def plan_run(bundle: Bundle, device: DeviceInfo, options: Options) -> RunPlan:
-    """Plans a run of a bundle on a device.
+    """Plans a run of a bundle on a device; attention is the NPU's where the options say "npu".
 
     Raises InputError where the bundle has no bucket for the options, UnfitDeviceError where the device cannot run it.
     """
@@ -90,7 +111,8 @@ def plan_run(bundle: Bundle, device: DeviceInfo, options: Options) -> RunPlan:
     ends: list[tuple[int, Finish]] = [(rows, how) for rows in sorted({1, *batches}) for how in kinds]
     finish = {end: tuple(gemma.finish(*end)) for end in ends}
     load = tuple(gemma.load())
-    groups = (load, *prefill.values(), *decode.values(), *finish.values())
+    split = _split(bundle, gemma) if options.attention == "npu" else None
+    groups = (load, *prefill.values(), *decode.values(), *finish.values(), split.calls if split else ())
     measure = call(gemma.kernels.find("bandwidth"), 1, words=_SCRATCH) if options.scratch else None
     needs = sizes((each for group in groups for each in group), options.batch)
     formats = bundle.manifest.buckets
@@ -105,8 +127,29 @@ def plan_run(bundle: Bundle, device: DeviceInfo, options: Options) -> RunPlan:
         decode=decode,
         finish=finish,
         measure=measure,
+        split=split,
         items=_items(needs, device.unified) + (_measured(measure, options.scratch) if measure else ()),
     )
+
+
+def _split(bundle: Bundle, gemma: Gemma) -> SplitPlan:
+    attention = find_attention(bundle.manifest.npu_kernels, gemma.model, gemma.capacity, gemma.chunk)
+    rings: dict[LayerKind, int] = {kind: each.chunk.capacity for kind, each in attention.items()}
+    sizes = (*(rows for rows in _PREFILL_ROWS if rows < gemma.chunk), gemma.chunk)
+    return SplitPlan(attention, {rows: [_in_lane(gemma, rows, rings, lane) for lane in range(LANES)] for rows in sizes})
+
+
+def _in_lane(gemma: Gemma, rows: int, rings: Mapping[LayerKind, int], lane: int) -> list[list[Call]]:
+    """The segments with the inputs and activations of a lane."""
+
+    def renamed(name: str) -> str:
+        own = category(name) in ("inputs", "activations") and name not in _SHARED and not name.startswith("rope.")
+        return in_lane(name, lane) if own else name
+
+    return [
+        [replace(each, buffers=tuple(renamed(name) for name in each.buffers)) for each in segment]
+        for segment in gemma.split_prefill(rows, rings)
+    ]
 
 
 def model_of(bundle: Bundle) -> ModelSpec:
@@ -141,11 +184,13 @@ def _bucket(bundle: Bundle, name: str, wanted: int | None, option: str) -> int:
 
 
 _INPUTS = (PARAMS, "tokens")
+_SHARED = ("zero", "seen")  # what chunks that are under way together may share
 _ORDER = ("inputs", "results", "staging", "activations", "KV cache", "weights")
 
 
 def category(name: str) -> str:
     """What a person calls a buffer's contents."""
+    name = name.partition("@")[0]
     head, _, tail = name.partition(".")
     if name in _INPUTS:
         return "inputs"
@@ -159,7 +204,12 @@ def category(name: str) -> str:
 def _items(needs: Mapping[str, int], unified: bool) -> tuple[Item, ...]:
     """The buffers in the order in which they get the device's own memory: weights last, for there is most of them."""
     uses: dict[str, Use] = {"inputs": "upload", "results": "readback"}
-    items = [Item(name, category(name), nbytes, uses.get(category(name), "device")) for name, nbytes in needs.items()]
+    # What begins with npu_ is the NPU's own memory.
+    items = [
+        Item(name, category(name), nbytes, uses.get(category(name), "device"))
+        for name, nbytes in needs.items()
+        if not name.startswith("npu_")
+    ]
     # The logits leave through the first staging buffer.
     largest = max(item.nbytes for item in items if item.category == "weights")
     ring = max(min(_STAGING, largest), needs["logits"])

@@ -51,9 +51,17 @@ class Submitted:
 
     def run(self, since: float) -> StepTimes:
         """Runs it; the host's time counts from `since` (a perf_counter) and includes what is done up to the return."""
+        self.start()
+        return self.wait(since)
+
+    def start(self) -> None:
+        """Submits it and returns at once."""
         for recording in self._recordings:
             recording.must_be_usable()
         self._submission.start()
+
+    def wait(self, since: float) -> StepTimes:
+        """Waits for what `start` began; the times as `run` gives them."""
         started = perf_counter()
         self._submission.wait()
         done = perf_counter()

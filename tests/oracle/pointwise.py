@@ -22,3 +22,9 @@ def activate(x: F64, activation: str) -> F64:
     if activation == "gelu_tanh":
         return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
     return x / (1 + np.exp(-x))
+
+
+def bfloat16(x: NDArray[np.floating]) -> NDArray[np.uint16]:
+    """The bits of x in bfloat16, rounded to nearest, ties to even."""
+    bits = x.astype(np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)

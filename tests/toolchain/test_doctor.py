@@ -7,6 +7,7 @@ import pytest
 
 from kernelc.doctor import Finding, examine
 from kernelc.toolchain import radv_driver
+from tests.fixtures import npu_tools
 from tests.fixtures.cli import kernelc
 
 
@@ -27,6 +28,8 @@ def test_every_tool_is_named_once_with_its_state() -> None:
         "lavapipe (CPU)",
         "XRT (pyxrt)",
         "aiecc (mlir-aie)",
+        "Peano (llvm-aie)",
+        "xclbinutil",
     }
     assert expected <= set(named)
     for finding in findings:
@@ -58,8 +61,8 @@ def test_a_loader_without_a_driver_is_there_and_the_devices_are_not(tmp_path: Pa
     assert not named["GPU"]["found"]
 
 
-def test_what_is_missing_is_said_with_its_cost(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+def test_what_is_missing_is_said_with_its_cost(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    npu_tools.not_installed(monkeypatch, tmp_path)
     monkeypatch.setattr(radv_driver, "_DATA_FOLDERS", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path))
     named = _named(examine())
@@ -70,6 +73,23 @@ def test_what_is_missing_is_said_with_its_cost(monkeypatch: pytest.MonkeyPatch, 
     assert "no register counts" in radv.cost
     assert "radv:phoenix was not there at build time" in radv.cost  # as kernelc/compile.py has it in the manifest
     assert "mesa-vulkan-drivers" in radv.install
-    aiecc = named["aiecc (mlir-aie)"]
-    assert not aiecc.found
-    assert aiecc.cost.startswith("nothing yet: kernelc has no kernels for the NPU")
+    for name in ("aiecc (mlir-aie)", "Peano (llvm-aie)", "xclbinutil"):
+        assert not named[name].found
+        assert "no xclbin is made" in named[name].cost
+        assert "aiecc was not there at build time" in named[name].cost  # as kernelc/npu/tools.py has it in the manifest
+
+
+def test_the_tools_of_an_xclbin_are_found_where_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    npu_tools.installed(monkeypatch, tmp_path)
+    named = _named(examine())
+    assert named["aiecc (mlir-aie)"].where == str(tmp_path / "mlir_aie" / "bin" / "aiecc")
+    assert "--aie-generate-xclbin" in named["aiecc (mlir-aie)"].note
+    assert "llc with -aie-disable-fold-imm" in named["aiecc (mlir-aie)"].note
+    assert named["Peano (llvm-aie)"].where == str(tmp_path / "llvm-aie")
+    assert named["xclbinutil"].found
+    (tmp_path / "llvm-aie" / "bin" / "llc").unlink()
+    named = _named(examine())
+    assert "no bin/llc" in named["Peano (llvm-aie)"].note
+    assert "no bin/llc" in named["aiecc (mlir-aie)"].note

@@ -21,7 +21,7 @@ from kernelrt.console.output import print_json
 from kernelrt.engine import Engine
 from kernelrt.errors import InputError
 from kernelrt.generate import generate
-from kernelrt.run_plan import Options, bucket_sizes, model_of
+from kernelrt.run_plan import Options, Where, bucket_sizes, model_of
 from kernelrt.sampling import Sampling
 from kernelrt.text.find import NoTokenizerError
 from kernelrt.text.tokenizer import Tokenizer
@@ -40,6 +40,8 @@ class Request:
     context: int | None
     device: str | None
     exact: bool
+    attention: Where
+    trace: Path | None
     dump_logits: Path | None
     json: bool
 
@@ -56,7 +58,7 @@ def answer(request: Request) -> None:
         most = bucket_sizes(bundle, "seq")[-1]
         check_length(len(prompt), min(request.context or most, most))
         context = request.context or min(len(prompt) + request.max_tokens, most)
-        options = Options(request.device, context, exact=request.exact)
+        options = Options(request.device, context, exact=request.exact, attention=request.attention)
         began = perf_counter()
         with progress() as loading:
             engine = stack.enter_context(Engine.open(bundle, weights, options, loading))
@@ -75,6 +77,8 @@ def answer(request: Request) -> None:
         outcome = Outcome(engine, result, listener, request.sampling, chat, ready_s)
         if request.dump_logits is not None and result.logits is not None:
             write_output("--dump-logits", request.dump_logits, npy(result.logits))
+        if request.trace is not None:
+            write_output("--trace", request.trace, engine.trace.encode())
         if request.json:
             subject = {"bundle": str(request.bundle), "target": bundle.manifest.target["name"]}
             print_json({**subject, "weights": request.source.describe(), **outcome.describe()})

@@ -52,4 +52,20 @@ Exact = Annotated[
     bool,
     typer.Option("--exact", help="Compute in fp32 also where the GPU has matrix units for fp16, which are faster."),
 ]
+
+
+class AttentionOn(str, Enum):
+    """Where attention runs (kernelrt.run_plan.Where)."""
+
+    gpu = "gpu"
+    npu = "npu"
+    auto = "auto"
+
+
+Attention = Annotated[
+    AttentionOn,
+    typer.Option(
+        help="Where attention runs. npu: XRT, or the simulator where there is no NPU; auto: an NPU, or the GPU."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

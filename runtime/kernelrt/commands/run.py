@@ -36,10 +36,14 @@ def run(
     ] = None,
     device: o.DeviceName = None,
     exact: o.Exact = False,
+    attention: o.Attention = o.AttentionOn.gpu,
     weights_cache: o.WeightsCache = o.CacheUse.auto,
     dump_logits: Annotated[
         str | None,
         typer.Option(metavar="FILE.npy", help="Write the logits: float32 [steps, vocab], 0: behind the prompt."),
+    ] = None,
+    trace: Annotated[
+        str | None, typer.Option(metavar="FILE.json", help="Write what ran when, for chrome://tracing or Perfetto.")
     ] = None,
     json: o.Json = False,
 ) -> None:
@@ -59,6 +63,8 @@ def run(
         context=context,
         device=device,
         exact=exact,
+        attention=attention.value,
+        trace=check_output("--trace", trace),
         dump_logits=check_output("--dump-logits", dump_logits),
         json=json,
         bundle=find_bundle(bundle),  # last: a wrong word is told before a missing file

@@ -1,0 +1,37 @@
+"""What the host writes before a submission: tokens, and the run-time scalars."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernelrt.calls import PARAMS
+from kernelrt.gpu.memory import Buffer
+from kernelrt.npu.offload import in_lane
+from kernelrt.params import Params
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The input buffers of a lane, mapped."""
+
+    params: memoryview
+    tokens: NDArray[np.uint32]
+
+    @staticmethod
+    def of(buffers: Mapping[str, Buffer], lane: int) -> "Inputs":
+        """Those among the buffers of a run."""
+        tokens = buffers[in_lane("tokens", lane)].view()
+        return Inputs(buffers[in_lane(PARAMS, lane)].view(), np.frombuffer(tokens, np.uint32))
+
+    def write(self, tokens: NDArray[np.uint32] | Sequence[int], params: Params) -> None:
+        """Writes them. No submission that reads them may be under way."""
+        self.tokens[: len(tokens)] = tokens
+        packed = params.pack()
+        self.params[: len(packed)] = packed
+
+
+def smallest(sizes: Mapping[int, object], rows: int) -> int:
+    """The smallest size that holds `rows`."""
+    return min(size for size in sizes if size >= rows)

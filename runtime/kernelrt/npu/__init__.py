@@ -1,0 +1,1 @@
+"""The NPU: designs in mlir-aie's language, their simulator, and XRT."""

@@ -1,0 +1,24 @@
+"""Which NPU a run uses, decided before it begins."""
+
+from collections.abc import Sequence
+
+from kernelrt.abi import NpuEntry
+from kernelrt.npu.errors import NpuError
+from kernelrt.npu.run import Npu
+from kernelrt.npu.xrt import XrtNpu
+
+
+def hardware(entries: Sequence[NpuEntry]) -> Npu:
+    """The NPU of this machine. NpuError where there is none, or where the bundle has nothing that it can run."""
+    if not entries:
+        raise NpuError("the bundle has no kernels for an NPU; build one with `kernelc build --npu xclbin`")
+    if any(entry.evidence != "compiled" for entry in entries):
+        raise NpuError("the bundle's NPU kernels are designs for the simulator; build them with --npu xclbin")
+    return XrtNpu.open()
+
+
+def simulator() -> Npu:
+    """The simulator. NpuError where a package that it needs is missing."""
+    from kernelrt.npu.sim.npu import SimulatedNpu  # here: kernelrt without its extra `sim` lacks what it imports
+
+    return SimulatedNpu()

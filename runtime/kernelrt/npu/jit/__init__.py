@@ -1,0 +1,1 @@
+"""Core bodies as native code: standard MLIR through IREE's passes and LLVM, in process."""

@@ -1,0 +1,1 @@
+"""Designs as text: mlir-aie's language, read and verified. `load` is the way in."""
