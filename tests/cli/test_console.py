@@ -15,7 +15,7 @@ from kernelrt.gpu.device import devices
 from tests.cli.process import NO_DRIVER, kernelrt, process, told
 from tests.fixtures.cli import ROOT, environment, one_clear_error
 
-VERBS = ("run", "bench", "devices", "doctor", "plan-memory", "make-weights", "version")
+VERBS = ("run", "bench", "devices", "doctor", "plan-memory", "make-weights", "simulate", "version")
 
 
 def test_help_lists_every_verb() -> None:
