@@ -189,6 +189,8 @@ def _normal(section: Section) -> Section:
             raise XclbinError(
                 f"PDI {index} of the xclbin: {size} bytes at {offset}, {groups} CDO groups: not all there"
             )
+        if offset < at + count * _PDI.size and at < offset + size:
+            raise XclbinError(f"PDI {index} of the xclbin: its {size} bytes at {offset} lie over the table of the PDIs")
         image = data[offset : offset + size]
         struct.pack_into("16s", data, at + index * _PDI.size, _uuid(hashlib.sha256(image).digest()))
     return replace(section, data=bytes(data))
