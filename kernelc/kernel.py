@@ -40,7 +40,7 @@ GLSL_TYPES: Mapping[str, str] = MappingProxyType(
 
 # Layouts of activations between kernels: the residual stretch that a norm begins with, rows, what the lanes of a matvec
 # read (templates/glsl/lib/activation.glsl), heads apart, the head's results.
-Layout = Literal["", "stretch", "rows_f32", "rows_f16", "lanes_f32", "lanes_q8", "heads", "logits", "partials"]
+Layout = Literal["", "stretch", "rows_f32", "rows_f16", "lanes_f32", "heads", "logits", "partials"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +84,10 @@ def tags(
     capacity: int = 0,
     chunk: int = 0,
     ring: int = 0,
-    form: Literal["", "matvec", "tile", "coopmat"] = "",
+    form: Literal["", "gemv", "matvec", "tile", "coopmat"] = "",
     quant: str = "",
     unit: int = 0,
-    math: Literal["", "f32", "int8", "f16", "bf16"] = "",
+    math: Literal["", "f32", "int16", "f16", "bf16"] = "",
     reads: Layout = "",
     writes: Layout = "",
 ) -> tuple[tuple[str, Value], ...]:

@@ -44,8 +44,8 @@ def _tune_keys() -> dict[str, tuple[int, int]]:
         for batch in ("", "_b8"):
             found[f"{product}_workgroup{batch}"] = _WORKGROUP
             found[f"{product}_rows{batch}"] = (32, 1)
-            # A gated product leaves as int8, in whole blocks of 32.
-            found[f"{product}_rows_per_workgroup{batch}"] = (1 << 22, 32) if product == "ffn_gate_up" else any_rows
+            found[f"{product}_rows_per_workgroup{batch}"] = any_rows
+        found[f"{product}_depth"] = (32, 1)
     for suffix in ("", "_short", "_gated", "_short_gated"):
         found |= {f"coopmat_{side}{suffix}": edge for side in ("bm", "bn", "m", "n")}
         found[f"coopmat_bk{suffix}"] = (512, 32)  # whole blocks of weights

@@ -97,17 +97,11 @@ def changed(folder: Path, old: str, new: str) -> Path:
         ("\n[tune]", "\n'a\\nb\u0085c' = 1\n[tune]", r"'a\\nb\x85c'", "unknown key"),
         ("\n[tune]", "\n[tune]\nqkv_row = 1", "tune.qkv_row", "unknown key; did you mean qkv_rows"),
         ("\n[tune]", "\n[tune]\nhead_rows_b8 = 0", "tune.head_rows_b8", "at least 1"),
-        ("\no_proj_workgroup = 128", "\no_proj_workgroup = 48", "tune.o_proj_workgroup", "multiple of 32"),
-        ("\no_proj_workgroup = 128", "\no_proj_workgroup = 2048", "tune.o_proj_workgroup", "at most 1024"),
+        ("\no_proj_workgroup = 512", "\no_proj_workgroup = 48", "tune.o_proj_workgroup", "multiple of 32"),
+        ("\no_proj_workgroup = 512", "\no_proj_workgroup = 2048", "tune.o_proj_workgroup", "at most 1024"),
         ("\ncoopmat_bk_gated = 64", "\ncoopmat_bk_gated = 0", "tune.coopmat_bk_gated", "at least 1"),
         ("\ncoopmat_bk_gated = 64", "\ncoopmat_bk_gated = 48", "tune.coopmat_bk_gated", "multiple of 32"),
         ("\ncoopmat_n = 64", "\ncoopmat_n = 24", "tune.coopmat_n", "multiple of 16"),
-        (
-            "\nffn_gate_up_rows_per_workgroup = 64",
-            "\nffn_gate_up_rows_per_workgroup = 7",
-            "tune.ffn_gate_up_rows_per_workgroup",
-            "multiple of 32",
-        ),
     ],
 )
 def test_a_wrong_target_is_refused_by_file_and_field(tmp_path: Path, old: str, new: str, field: str, said: str) -> None:
@@ -121,8 +115,8 @@ def test_a_wrong_target_is_refused_by_file_and_field(tmp_path: Path, old: str, n
 
 
 def test_a_file_target_with_its_own_tuning_loads(tmp_path: Path) -> None:
-    path = changed(tmp_path, "\n[tune]", "\n[tune]\nhead_workgroup = 128")
-    assert TargetSpec.load(path).tune["head_workgroup"] == 128
+    path = changed(tmp_path, "\n[tune]", "\n[tune]\nnorm_workgroup = 128")
+    assert TargetSpec.load(path).tune["norm_workgroup"] == 128
 
 
 def test_an_unknown_target_suggests_and_lists() -> None:

@@ -18,11 +18,12 @@ from collections.abc import Iterator
 from kernelc.attention import capacities
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Work, ceil_div, frozen, tags
-from kernelc.product.forms import dot_pays, heads_in_blocks
+from kernelc.product.forms import row_layout
+from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import MATVEC_COLUMNS
 from kernelc.target import TargetSpec
 from kernelrt.model import ModelSpec
-from kernelrt.quant import BLOCK, QUANTS, padded
+from kernelrt.quant import QUANTS, padded
 
 _STREAM = 32  # accumulators of one lane that keep registers free for loads in flight
 
@@ -49,27 +50,20 @@ def spec(
 ) -> KernelSpec:
     """One kernel.
 
-    `out` is rows_f16, lanes_f32 or lanes_q8 (head_dim in whole blocks of 32); `quant` gives the reader's unit in the
-    lanes layouts. `splits` is the most that the keys are cut into; at run time as many are used as give each
-    `split_keys` keys and the device about `workgroups` workgroups. `lanes` share a key (8, or up to the least subgroup
-    size), `unroll` keys are in flight in each. `merge_slots` subgroups merge their sums at once. `positions` is the
-    length of the RoPE table, the capacity where not given.
+    `out` is rows_f16, rows_f32 or lanes_f32; `quant` gives the reader's unit in the lanes layout. `splits` is the most
+    that the keys are cut into; at run time as many are used as give each `split_keys` keys and the device about
+    `workgroups` workgroups. `lanes` share a key (8, or up to the least subgroup size), `unroll` keys are in flight in
+    each. `merge_slots` subgroups merge their sums at once. `positions` is the length of the RoPE table, the capacity
+    where not given.
     """
-    if out == "lanes_q8" and (head_dim % BLOCK or not QUANTS[quant].scaled):
-        raise ValueError(
-            f"attn_decode: lanes_q8 is for heads in whole blocks of {BLOCK} and scaled weights, not {head_dim}, {quant}"
-        )
     group, width, wide = heads // kv_heads, heads * head_dim, padded(heads * head_dim)
     cache = ("slots", kv_heads, capacity, head_dim // 8)
     outputs = {
         "rows_f16": [Binding("out_halves", "f16x4", ("rows", wide // 4), "w")],
+        "rows_f32": [Binding("out_rows", "f32x4", ("rows", wide // 4), "w")],
         "lanes_f32": [Binding("out_lanes", "f32x4", ("rows", wide // 4), "w")],
-        "lanes_q8": [
-            Binding("out_words", "u32", ("rows", wide // 4), "w"),
-            Binding("out_scale", "f32x2", ("rows", wide // BLOCK), "w"),
-        ],
     }[out]
-    out_bytes = {"rows_f16": 2 * wide, "lanes_f32": 4 * wide, "lanes_q8": wide + wide // 4}[out]
+    out_bytes = 2 * wide if out == "rows_f16" else 4 * wide
     partials = [
         Binding("partial", "f32x4", ("rows", kv_heads, splits, group * head_dim // 4), "rw"),
         Binding("partial_stats", "f32x2", ("rows", kv_heads, splits, group), "rw"),
@@ -127,11 +121,12 @@ def spec(
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     """A kernel per cache capacity and output form; a batch is in the grid, not in the kernel."""
-    outs: list[Layout] = ["rows_f16"] if any(batch > MATVEC_COLUMNS for batch in buckets.batch) else []
-    if any(batch <= MATVEC_COLUMNS for batch in buckets.batch):
-        outs.append("lanes_f32")
-        if dot_pays(target, buckets.quant) and heads_in_blocks(model):
-            outs.append("lanes_q8")
+    o_proj = Matrix("o_proj", model.hidden, model.attn_width, buckets.quant)
+    wanted: dict[int, Layout] = {
+        batch: "rows_f16" if batch > MATVEC_COLUMNS else row_layout(target, o_proj) if batch == 1 else "lanes_f32"
+        for batch in buckets.batch
+    }
+    outs = tuple(dict.fromkeys(wanted.values()))
     split_keys = target.tune.get("attn_split_keys", 128)
     workgroups = target.tune.get("attn_workgroups", 512)
     workgroup = target.tune.get("attn_decode_workgroup", 128)

@@ -2,7 +2,7 @@
 
     out_rows[b][n] = sum over k of W[n][k] g[b][k];  g the gated activations of `ffn_gate_up`, out f32 [rows, hidden]
 
-g leaves the range of fp16, so it comes as floats (or int8 with scales); f16 cooperative matrices bring each row into
+g leaves the range of fp16, so it comes as floats; f16 cooperative matrices bring each row into
 range by a power of two from its largest magnitude, which `ffn_gate_up` collected.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec
 from kernelc.product.forms import Cut, cuts
+from kernelc.product.gemv import Gemv, gemv
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import matvec
 from kernelc.product.tiles import Tiles, tiles
@@ -22,7 +23,10 @@ def spec(matrix: Matrix, cut: Cut) -> KernelSpec:
     """One kernel, of the form that `cut` is for."""
     if isinstance(cut, Tiles):
         return tiles(matrix, cut, reads="rows_f32")
-    return matvec(matrix, cut, norm_eps=None, outputs=[Binding("out_rows", "f32", ("rows", matrix.height), "w")])
+    outputs = [Binding("out_rows", "f32", ("rows", matrix.height), "w")]
+    if isinstance(cut, Gemv):
+        return gemv(matrix, cut, norm_eps=None, outputs=outputs)
+    return matvec(matrix, cut, norm_eps=None, outputs=outputs)
 
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:

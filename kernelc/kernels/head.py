@@ -2,9 +2,9 @@
 
     out_rows[b][n] = sum over k of E[n][k] h[b][k];  E the tied embedding, out f32 [rows, vocab]
 
-One row: h is made by the norm prologue (post-FFN norm of the last layer, residual, final norm). The matvec form also
-writes best u32x2 [rows, workgroups]: the bits of the largest logit among the workgroup's rows and its token id, for
-`argmax`.
+One row: h is made by the norm prologue (post-FFN norm of the last layer, residual, final norm). The gemv and matvec
+forms also write best u32x2 [rows, workgroups]: the bits of the largest logit among the workgroup's rows and its token
+id, for `argmax`.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec, ceil_div
 from kernelc.product.forms import Cut, cuts
+from kernelc.product.gemv import Gemv, gemv
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import matvec
 from kernelc.product.tiles import Tiles, tiles
@@ -28,6 +29,8 @@ def spec(matrix: Matrix, cut: Cut, *, norm_eps: float) -> KernelSpec:
         Binding("out_rows", "f32", ("rows", matrix.height), "w"),
         Binding("best", "u32x2", ("rows", workgroups), "w"),
     ]
+    if isinstance(cut, Gemv):
+        return gemv(matrix, cut, norm_eps=norm_eps, outputs=outputs, writes="partials")
     norm = norm_eps if cut.columns == 1 else None
     return matvec(matrix, cut, norm_eps=norm, outputs=outputs, writes="partials")
 

@@ -3,41 +3,34 @@
     residual_out = residual + rmsnorm(branch) * post_weight;  h = rmsnorm(residual_out) * pre_weight
 
 All f32 [rows, hidden]; rmsnorm(x) = x / sqrt(mean(x^2) + eps); weights are (1 + w) already. h leaves as its reader
-wants it: by rows in floats (the tile form) or halves (cooperative matrices), or the lanes layout in floats or int8
-(matvec forms). By rows it clears `row_max`, which ffn_gate_up collects afterwards.
+wants it: by rows in floats (the tile form) or halves (cooperative matrices), or in the lanes layout (the matvec form).
+By rows it clears `row_max`, which ffn_gate_up collects afterwards.
 """
 
 from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Work, frozen, tags
-from kernelc.product.forms import dot_pays
 from kernelc.product.matrix import norm_bindings
 from kernelc.product.matvec import MATVEC_COLUMNS
 from kernelc.product.tiles import prefill_rows, row_layouts
 from kernelc.target import TargetSpec
 from kernelrt.model import ModelSpec
-from kernelrt.quant import BLOCK, QUANTS, padded
+from kernelrt.quant import QUANTS, padded
 
 BY_ROWS = ("rows_f32", "rows_f16")
 
 
 def spec(*, width: int, eps: float, out: Layout, quant: str, rows: int, workgroup: int = 256) -> KernelSpec:
-    """One kernel. `out` is rows_f32, rows_f16, lanes_f32 or lanes_q8; `quant` gives the reader's unit in the lanes
-    layouts.
-    """
+    """One kernel. `out` is rows_f32, rows_f16 or lanes_f32; `quant` gives the reader's unit in the lanes layout."""
     wide, unit, by_rows = padded(width), QUANTS[quant].unit, out in BY_ROWS
     row_max = Binding("row_max", "u32", ("rows",), "w")
     outputs = {
         "rows_f32": [Binding("out_rows", "f32x4", ("rows", wide // 4), "w"), row_max],
         "rows_f16": [Binding("out_halves", "f16x4", ("rows", wide // 4), "w"), row_max],
         "lanes_f32": [Binding("out_lanes", "f32x4", ("rows", wide // 4), "w")],
-        "lanes_q8": [
-            Binding("out_words", "u32", ("rows", wide // 4), "w"),
-            Binding("out_scale", "f32x2", ("rows", wide // BLOCK), "w"),
-        ],
     }[out]
-    out_bytes = {"rows_f16": 2 * wide, "lanes_q8": wide + wide // 4}.get(out, 4 * wide)
+    out_bytes = 2 * wide if out == "rows_f16" else 4 * wide
     return KernelSpec(
         name=f"norm.{out}" if by_rows else f"norm.{out}.{quant}",
         family="norm",
@@ -68,8 +61,6 @@ def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[
     if any(1 < batch <= MATVEC_COLUMNS for batch in buckets.batch):
         for quant in (buckets.quant, buckets.embedding):
             outs.setdefault(("lanes_f32", QUANTS[quant].unit), quant)
-            if dot_pays(target, quant):
-                outs.setdefault(("lanes_q8", QUANTS[quant].unit), quant)
     for (out, _), quant in outs.items():
         yield spec(
             width=model.hidden,

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec
-from kernelc.product.forms import Cut, cuts, heads_in_blocks
+from kernelc.product.forms import Cut, cuts
+from kernelc.product.gemv import Gemv, gemv
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import matvec
 from kernelc.product.tiles import Tiles, tiles
@@ -21,11 +22,13 @@ def spec(matrix: Matrix, cut: Cut) -> KernelSpec:
     """One kernel, of the form that `cut` is for."""
     if isinstance(cut, Tiles):
         return tiles(matrix, cut, reads="rows_f16")
-    return matvec(matrix, cut, norm_eps=None, outputs=[Binding("out_rows", "f32", ("rows", matrix.height), "w")])
+    outputs = [Binding("out_rows", "f32", ("rows", matrix.height), "w")]
+    if isinstance(cut, Gemv):
+        return gemv(matrix, cut, norm_eps=None, outputs=outputs)
+    return matvec(matrix, cut, norm_eps=None, outputs=outputs)
 
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     matrix = Matrix("o_proj", model.hidden, model.attn_width, buckets.quant)
     for cut in cuts(target, matrix, buckets.batch):
-        if isinstance(cut, Tiles) or not cut.dot or heads_in_blocks(model):
-            yield spec(matrix, cut)
+        yield spec(matrix, cut)

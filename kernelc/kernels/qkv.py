@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, KernelSpec
 from kernelc.product.forms import Cut, cuts
+from kernelc.product.gemv import Gemv, gemv
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import matvec
 from kernelc.product.tiles import Tiles, tiles
@@ -25,6 +26,8 @@ def spec(matrix: Matrix, cut: Cut, *, norm_eps: float) -> KernelSpec:
     if isinstance(cut, Tiles):
         return tiles(matrix, cut, reads=cut.normed)
     out = Binding("out_rows", "f32", ("rows", matrix.height), "w")
+    if isinstance(cut, Gemv):
+        return gemv(matrix, cut, norm_eps=norm_eps, outputs=[out])
     return matvec(matrix, cut, norm_eps=norm_eps if cut.columns == 1 else None, outputs=[out])
 
 

@@ -2,25 +2,25 @@
 
 from collections.abc import Iterator
 
+from kernelc.kernel import Layout
+from kernelc.product.gemv import NEEDS, Gemv
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import MATVEC_COLUMNS, Matvec
 from kernelc.product.tiles import Tiles, operands, prefill_rows, tiles_tuned
 from kernelc.target import TargetSpec
-from kernelrt.model import ModelSpec
-from kernelrt.quant import BLOCK, QUANTS
 
-Cut = Matvec | Tiles
+Cut = Gemv | Matvec | Tiles
 
 
 def cuts(target: TargetSpec, matrix: Matrix, batches: tuple[int, ...], prefill: bool = True) -> Iterator[Cut]:
-    """Matvec for batches up to 8 (with integer dots too where the target has them), tiles for larger ones and for
-    prefill, plain and with cooperative matrices where the target has them.
+    """Gemv for one row where it can be, matvec for batches up to 8, tiles for larger ones and for prefill, plain and
+    with cooperative matrices where the target has them.
     """
     for batch in batches:
-        if batch <= MATVEC_COLUMNS:
-            yield Matvec.tuned(target, matrix, batch, False)
-            if dot_pays(target, matrix.quant):
-                yield Matvec.tuned(target, matrix, batch, True)
+        if batch == 1 and dots(target, matrix):
+            yield Gemv.tuned(target, matrix)
+        elif batch <= MATVEC_COLUMNS:
+            yield Matvec.tuned(target, matrix, batch)
     sizes = [(batch, False) for batch in batches if batch > MATVEC_COLUMNS]
     if prefill:
         sizes.append((prefill_rows(target), True))
@@ -29,11 +29,15 @@ def cuts(target: TargetSpec, matrix: Matrix, batches: tuple[int, ...], prefill: 
             yield tiles_tuned(target, matrix, rows, chunked, operand)
 
 
-def dot_pays(target: TargetSpec, quant: str) -> bool:
-    """Integer dots unpack four weights an instruction; weights of 16 bits have nothing to unpack."""
-    return "integer_dot" in target.features and QUANTS[quant].scaled
+def dots(target: TargetSpec, matrix: Matrix) -> bool:
+    """Whether one row of activations is multiplied by integer dots: the target can, weights are there to unpack
+    (those of 16 bits are not), and the activations fit into shared memory.
+    """
+    if not target.features.issuperset(NEEDS) or not matrix.format.scaled:
+        return False
+    return Gemv.tuned(target, matrix).shared_bytes(matrix) <= target.shared_memory
 
 
-def heads_in_blocks(model: ModelSpec) -> bool:
-    """Whether attention can leave int8: one of its workgroups has whole blocks of 32 to scale."""
-    return model.head_dim % BLOCK == 0
+def row_layout(target: TargetSpec, matrix: Matrix) -> Layout:
+    """How a product of one row wants its activations, where it has no norm in front."""
+    return "rows_f32" if dots(target, matrix) else "lanes_f32"

@@ -17,7 +17,6 @@ class Matvec:
     """
 
     columns: int
-    dot: bool
     rows: int
     rows_per_workgroup: int
     workgroup: int
@@ -27,7 +26,7 @@ class Matvec:
         return (self.columns, self.rows, self.rows_per_workgroup, self.workgroup)
 
     @staticmethod
-    def tuned(target: TargetSpec, matrix: Matrix, columns: int, dot: bool) -> "Matvec":
+    def tuned(target: TargetSpec, matrix: Matrix, columns: int) -> "Matvec":
         """The cut of a target: `<family>_workgroup`, `<family>_rows` and `<family>_rows_per_workgroup` of its [tune]
         table, with `_b8` behind them for more than one column; else one pass of four rows a subgroup, fewer where
         accumulators are many.
@@ -39,8 +38,7 @@ class Matvec:
         workgroup = tuned("workgroup", 256)
         rows = tuned("rows", max(1, 4 // matrix.matrices // (2 if columns > 1 else 1)))
         one_pass = workgroup // (target.subgroup or 32) * rows
-        # A gated product that leaves as int8 needs whole blocks.
-        return Matvec(columns, dot, rows, tuned("rows_per_workgroup", ceil_div(one_pass, BLOCK) * BLOCK), workgroup)
+        return Matvec(columns, rows, tuned("rows_per_workgroup", ceil_div(one_pass, BLOCK) * BLOCK), workgroup)
 
 
 def matvec(
@@ -60,14 +58,11 @@ def matvec(
     width, unit = padded(matrix.width), matrix.format.unit
     if norm_eps is not None:
         inputs, x_bytes = norm_bindings(matrix.width), 4 * 4 * matrix.width
-    elif cut.dot:
-        inputs = [Binding("x", "u32x4", ("rows", width // 16)), Binding("x_scale", "f32x2", ("rows", width // BLOCK))]
-        x_bytes = width + width // 4
     else:
         inputs, x_bytes = [Binding("x", "f32x4", ("rows", width // 4))], 4 * width
     out_bytes = sum(row_bytes(b) for b in (*inputs, *outputs) if b.access == "w")
     return KernelSpec(
-        name=f"{matrix.family}.b{cut.columns}.{matrix.quant}{'.dot' if cut.dot else ''}",
+        name=f"{matrix.family}.b{cut.columns}.{matrix.quant}",
         family=matrix.family,
         params=frozen(
             {
@@ -80,11 +75,9 @@ def matvec(
                 "height": matrix.height,
                 "gated": matrix.gated,
                 "columns": cut.columns,
-                "dot": cut.dot,
                 "prologue": "none" if norm_eps is None else "norm",
                 "eps": norm_eps or 0.0,
                 "rows_per_workgroup": cut.rows_per_workgroup,
-                "quantized_out": False,
                 "out_width": matrix.height,
                 **(params or {}),
             }
@@ -94,14 +87,14 @@ def matvec(
         workgroup=cut.workgroup,
         grid=(Dim(ceil_div(matrix.height, cut.rows_per_workgroup)), Dim(), Dim()),
         work=matrix.work(cut.columns, x_bytes, out_bytes),
-        requires=("subgroup", *(("integer_dot", *matrix.scale_features) if cut.dot else matrix.unpacking)),
+        requires=("subgroup", *matrix.unpacking),
         tags=tags(
             "decode",
             rows=cut.columns,
             form="matvec",
             quant=matrix.quant,
-            math="int8" if cut.dot else "f32",
-            reads="stretch" if norm_eps is not None else "lanes_q8" if cut.dot else "lanes_f32",
+            math="f32",
+            reads="stretch" if norm_eps is not None else "lanes_f32",
             writes=writes,
         ),
     )

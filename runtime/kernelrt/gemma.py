@@ -170,7 +170,8 @@ class Gemma:
     def _product(self, family: str, rows: int) -> KernelEntry:
         """The form of a product for a bucket of rows."""
         if rows <= MATVEC_ROWS:
-            return self.kernels.find(family, phase="decode", rows=rows, form="matvec", math="f32")
+            size: dict[str, Value] = {"phase": "decode", "rows": rows}
+            return self.kernels.first(family, [{**size, "form": "gemv"}, {**size, "form": "matvec"}])
         return self.kernels.first(family, self._forms(phase="decode", rows=rows))
 
     def _forms(self, **properties: Value) -> list[dict[str, Value]]:

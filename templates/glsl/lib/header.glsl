@@ -6,7 +6,7 @@
 #extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_clustered : require
 #extension GL_KHR_shader_subgroup_shuffle : require
-{% if dot is defined and dot %}
+{% if form is defined and form == "gemv" %}
 #extension GL_EXT_integer_dot_product : require
 {% endif %}
 {% if form is defined and form == "coopmat" %}

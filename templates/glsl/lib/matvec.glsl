@@ -7,43 +7,23 @@
 {% include "glsl/lib/header.glsl" %}
 {% include "glsl/lib/activation.glsl" %}
 {% set matrices = 2 if gated else 1 %}
-{% set parts = unit // 16 if dot else unit // 4 %}
+{% set parts = unit // 4 %}
 const uint HEIGHT = {{ height }}u;
-const uint BLOCKS = PADDED / 32u;  // of activations
 {% if group %}
 const uint SCALES = PADDED / {{ group }}u;  // of a row of weights
 {% endif %}
 {% include "glsl/lib/weights.glsl" %}
-{% if prologue == "norm" or quantized_out %}
-{% include "glsl/lib/reduce.glsl" %}
-{% endif %}
-{% if dot or quantized_out %}
-{% include "glsl/lib/quantize.glsl" %}
-{% endif %}
 {% if prologue == "norm" %}
+{% include "glsl/lib/reduce.glsl" %}
 {% include "glsl/lib/norm.glsl" %}
-{% if dot %}
-shared uvec4 x_shared[{{ parts }}u * UNITS];
-shared vec2 x_scale_shared[BLOCKS];
-{% else %}
 shared vec4 x_shared[{{ parts }}u * UNITS];
-{% endif %}
 {% endif %}
 {% block shared %}{% endblock %}
 
 // Part j of unit u of column b's activations.
-{% if dot %}
-uvec4 activation(uint b, uint j, uint u) {
-    return {{ "x_shared[j * UNITS + u]" if prologue == "norm" else "x[(b * " ~ parts ~ "u + j) * UNITS + u]" }};
-}
-vec2 activation_scale(uint b, uint block) {
-    return {{ "x_scale_shared[block]" if prologue == "norm" else "x_scale[b * BLOCKS + block]" }};
-}
-{% else %}
 vec4 activation(uint b, uint j, uint u) {
     return {{ "x_shared[j * UNITS + u]" if prologue == "norm" else "x[(b * " ~ parts ~ "u + j) * UNITS + u]" }};
 }
-{% endif %}
 
 float acc[{{ matrices }}][ROWS][{{ columns }}];
 
@@ -55,17 +35,7 @@ void prologue() {
     norm_row(params.rows - 1, gl_WorkGroupID.x == 0, h);
     [[unroll]] for (uint i = 0; i < NORM_PARTS; ++i) {
         const uint k = 4 * (gl_LocalInvocationID.x + i * WORKGROUP);
-{% if dot %}
-        float scale, sum;
-        const uint word = quantize_q8(h[i], scale, sum);
-        if (k < PADDED) {
-            const uint at = lanes_index(k, 16) / 4;
-            x_shared[at / 4][at % 4] = word;
-            if (k % 32 == 0) x_scale_shared[k / 32] = vec2(scale, sum);
-        }
-{% else %}
         if (k < PADDED) x_shared[lanes_index(k, 4) / 4] = h[i];
-{% endif %}
     }
     barrier();
 }
@@ -91,20 +61,7 @@ void accumulate(uint u, uint first) {
 {% endif %}
 {% endfor %}
     }
-{% if dot %}
-    int sum[{{ matrices }}][ROWS][{{ columns }}];
-    {{ each() }} sum[m][r][b] = 0;
-    [[unroll]] for (uint j = 0; j < {{ parts }}; ++j) {
-        uvec4 x_part[{{ columns }}];
-        [[unroll]] for (uint b = 0; b < {{ columns }}; ++b) x_part[b] = activation(b, j, u);
-        [[unroll]] for (uint i = 0; i < 4; ++i) {
-            {{ each() }} sum[m][r][b] += dotPacked4x8EXT(int(unpack_int8(packed[m][r], 4 * j + i)), int(x_part[b][i]));
-        }
-    }
-    vec2 x_block[{{ columns }}];
-    [[unroll]] for (uint b = 0; b < {{ columns }}; ++b) x_block[b] = activation_scale(b, u * UNIT / 32);
-    {{ each() }} acc[m][r][b] += scale[m][r] * x_block[b].x * {{ "(float(sum[m][r][b]) - WEIGHT_ZERO * x_block[b].y)" if quant == "q4_0" else "float(sum[m][r][b])" }};
-{% elif columns == 1 and group %}
+{% if columns == 1 and group %}
     // One column: scale the sum, not the weights.
     float sum[{{ matrices }}][ROWS];
     [[unroll]] for (uint m = 0; m < {{ matrices }}; ++m) [[unroll]] for (uint r = 0; r < ROWS; ++r) sum[m][r] = 0.0;

@@ -6,6 +6,6 @@ float workgroup_sum(float value) {
     if (subgroupElect()) reduce_partial[gl_SubgroupID] = part;
     barrier();
     float total = 0.0;
-    for (uint i = 0; i < gl_NumSubgroups; ++i) total += reduce_partial[i];
-    return total;
+    for (uint i = gl_SubgroupInvocationID; i < gl_NumSubgroups; i += gl_SubgroupSize) total += reduce_partial[i];
+    return subgroupAdd(total);
 }

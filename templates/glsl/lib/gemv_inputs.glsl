@@ -1,0 +1,53 @@
+// The activations of a gemv into shared memory: a row x, or a norm stretch. An invocation takes octets, eight
+// neighbours each. `ask` comes before the weights are asked for, `prologue` after it: loads are answered in their order.
+const uint PARTS = (PADDED / 8u + WORKGROUP - 1u) / WORKGROUP;
+const uint QUADS = {{ "PADDED" if prologue == "none" else width ~ "u" }} / 4u;
+uint octet(uint i) { return gl_LocalInvocationID.x + i * WORKGROUP; }
+uint quad(uint i, uint h) { return min(2 * octet(i) + h, QUADS - 1); }  // loads clamp their index, so that they need no branch
+{% macro each_quad() %}
+[[unroll]] for (uint i = 0; i < PARTS; ++i) [[unroll]] for (uint h = 0; h < 2; ++h)
+{%- endmacro %}
+{% if prologue == "norm" %}
+// The stretch in front of the product: residual += rmsnorm(branch) * post_weight;  x = rmsnorm(residual) * pre_weight.
+// Every workgroup norms the whole row for itself: {{ width }} numbers cost less than another dispatch. It is the last live row: the only one
+// of a decode step, and the one of a prefill chunk whose logits matter. `residual_out` is another buffer than `residual`.
+vec4 y[PARTS][2], z[PARTS][2], post[PARTS][2], pre[PARTS][2];
+void ask() {
+    const uint base = (params.rows - 1) * QUADS;
+    {{ each_quad() }} {
+        y[i][h] = branch[base + quad(i, h)];
+        z[i][h] = residual[base + quad(i, h)];
+        post[i][h] = post_weight[quad(i, h)];
+        pre[i][h] = pre_weight[quad(i, h)];
+    }
+}
+void prologue() {
+    float square = 0.0;
+    {{ each_quad() }} {
+        if (2 * octet(i) + h >= QUADS) y[i][h] = z[i][h] = vec4(0.0);
+        square += dot(y[i][h], y[i][h]);
+    }
+    const float branch_scale = inversesqrt(workgroup_sum(square) / {{ "%.1f" % width }} + {{ eps }});
+    square = 0.0;
+    {{ each_quad() }} {
+        z[i][h] += y[i][h] * branch_scale * post[i][h];
+        square += dot(z[i][h], z[i][h]);
+    }
+    const float scale = inversesqrt(workgroup_sum(square) / {{ "%.1f" % width }} + {{ eps }});
+    [[unroll]] for (uint i = 0; i < PARTS; ++i) stage(octet(i), z[i][0] * scale * pre[i][0], z[i][1] * scale * pre[i][1]);
+    barrier();
+    if (gl_WorkGroupID.x == 0) {
+        const uint base = (params.rows - 1) * QUADS;
+        {{ each_quad() }} if (2 * octet(i) + h < QUADS) residual_out[base + quad(i, h)] = z[i][h];
+    }
+}
+{% else %}
+vec4 value[PARTS][2];
+void ask() {
+    {{ each_quad() }} value[i][h] = x[quad(i, h)];
+}
+void prologue() {
+    [[unroll]] for (uint i = 0; i < PARTS; ++i) stage(octet(i), value[i][0], value[i][1]);
+    barrier();
+}
+{% endif %}
