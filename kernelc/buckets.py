@@ -5,9 +5,10 @@ from typing import Literal
 
 from kernelrt.errors import InputError
 from kernelrt.model import ModelSpec
+from kernelrt.params import MAX_SEQUENCES
 from kernelrt.quant import BLOCK, BODY_QUANTS, QUANTS
 
-MAX_BATCH = 32  # sequences in the run-time scalars' buffer (templates/glsl/lib/header.glsl)
+MAX_BATCH = MAX_SEQUENCES  # what the run-time scalars' buffer holds
 _MOST = {"--seq": 131072, "--batch": MAX_BATCH}
 
 

@@ -1,8 +1,7 @@
 """Which tools are on this machine, what they can do, and what a missing one costs."""
 
-import importlib.util
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from kernelc.errors import ToolError
@@ -13,28 +12,14 @@ from kernelc.toolchain.identity import Memo
 from kernelc.toolchain.radv import FAMILIES, Radv, WorkerError
 from kernelc.toolchain.radv import choose as choose_radv
 from kernelc.toolchain.slang_library import SUPPORTED_WHEELS
+from kernelrt.console.finding import Finding
 from kernelrt.errors import KernelrtError
 from kernelrt.gpu.api import Vk
 from kernelrt.gpu.device import devices
 from kernelrt.gpu.features import DeviceInfo
+from kernelrt.npu import pyxrt_api
 
-_XRT = Path("/opt/xilinx/xrt/python")
 _MANIFEST = "the manifest says 'aiecc was not there at build time'"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One tool or device. `where` is a path or a description; `note` says what is wrong or which of two is in use;
-    `cost` is what its absence costs, and `install` how to get it, where it is not there."""
-
-    name: str
-    found: bool
-    where: str = ""
-    version: str = ""
-    features: tuple[str, ...] = ()
-    note: str = ""
-    cost: str = ""
-    install: str = ""
 
 
 def examine(memo: Memo | None = None) -> tuple[Finding, ...]:
@@ -47,11 +32,12 @@ def _compilers(memo: Memo) -> Iterator[Finding]:
     cost = "nothing while the other compiler is there; without both, nothing can be compiled"
     wheel, program = glslang.choose_wheel(memo), glslang.choose_program(memo)
     install = f"pip install 'slangpy=={SUPPORTED_WHEELS[-1]}'"
-    yield _compiler("glslang (slangpy wheel)", wheel, True, cost, install)
-    fallback = _compiler("glslang (PATH)", program, isinstance(wheel, str), cost, "the package glslang-tools")
+    first = _compiler("glslang (slangpy wheel)", wheel, True, cost, install)
+    second = _compiler("glslang (PATH)", program, isinstance(wheel, str), cost, "the package glslang-tools")
+    yield replace(first, needed=not second.found)
     slower = "in use: each kernel takes a process, and an old one knows no cooperative matrices or bfloat16"
     note = slower if isinstance(wheel, str) else "not in use: the wheel's is preferred"
-    yield replace(fallback, note=note) if fallback.found else fallback
+    yield replace(second, note=note if second.found else second.note, needed=not first.found)
 
 
 def _compiler(name: str, choice: Choice | str, used: bool, cost: str, install: str) -> Finding:
@@ -66,9 +52,11 @@ def _validators(memo: Memo) -> Iterator[Finding]:
     try:
         choice = spirv_val.choose(memo)
     except ToolError as error:
-        yield Finding("SPIRV-Tools", False, note=str(error), cost="no kernel can be validated", install="spirv-tools")
+        cost = "no kernel can be validated"
+        yield Finding("SPIRV-Tools", False, note=str(error), cost=cost, install="spirv-tools", needed=True)
         return
-    yield Finding("SPIRV-Tools", True, str(choice.path), choice.version, note=spirv_val.load(choice).description)
+    note = spirv_val.load(choice).description
+    yield Finding("SPIRV-Tools", True, str(choice.path), choice.version, note=note, needed=True)
 
 
 def _radv(memo: Memo) -> Iterator[Finding]:
@@ -134,13 +122,11 @@ def _npu(memo: Memo) -> Iterator[Finding]:
     yield _tool("aiecc (mlir-aie)", aiecc.find, "mlir_aie", note, lost, aiecc.INSTALL)
     yield _tool("Peano (llvm-aie)", peano.find, "llvm_aie", "", lost, peano.INSTALL)
     yield _tool("xclbinutil", aiecc.find_xclbinutil, "", "", lost, "XRT (Debian: libxrt-utils)")
-    places = [Path(spec.origin) for spec in [importlib.util.find_spec("pyxrt")] if spec and spec.origin]
-    places += sorted(_XRT.glob("pyxrt*.so")) if _XRT.is_dir() else []
-    if places:
-        yield Finding("XRT (pyxrt)", True, str(places[0]), note="`kernelrt doctor` says whether an NPU answers")
+    if place := pyxrt_api.find():
+        yield Finding("XRT (pyxrt)", True, str(place), note="`kernelrt doctor` says whether an NPU answers")
     else:
         cost = "no kernel can be run on an NPU from here; building needs none"
-        yield Finding("XRT (pyxrt)", False, cost=cost, install="AMD XRT (Debian: python3-xrt and libxrt-npu2)")
+        yield Finding("XRT (pyxrt)", False, cost=cost, install=pyxrt_api.PACKAGES)
 
 
 def _tool(name: str, find: Callable[[], Path], wheel: str, note: str, cost: str, install: str) -> Finding:

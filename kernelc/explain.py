@@ -11,6 +11,7 @@ from kernelc.assemble import SOURCE
 from kernelc.build import actions_of
 from kernelc.entry import DamagedEntryError
 from kernelc.errors import KernelcError, StoreError
+from kernelc.npu.entry import DESIGN
 from kernelc.obtain import Request
 from kernelc.store import Store
 
@@ -118,13 +119,13 @@ def _state(store: Store, key: str, built: bool) -> State:
 
 
 def _diff(store: Store, act: Action | NpuAction, previous: str) -> tuple[str, ...]:
-    old = _source(store, previous)
+    old = _source(store, previous, SOURCE if isinstance(act, Action) else DESIGN)
     if old is None:
         return ()
     return tuple(difflib.unified_diff(old.splitlines(), act.source.splitlines(), "before", "now", n=1, lineterm=""))
 
 
-def _source(store: Store, key: str) -> str | None:
+def _source(store: Store, key: str, file: str) -> str | None:
     try:
         files = store.get(key)
     except DamagedEntryError:
@@ -132,7 +133,7 @@ def _source(store: Store, key: str) -> str | None:
     if files is None:
         return None
     try:
-        return files[SOURCE].decode()
+        return files[file].decode()
     except (KeyError, UnicodeDecodeError):
         advice = "empty the store with `kernelc cache gc --days 0` and build again"
-        raise StoreError(f"store entry {key}: no build writes this (no {SOURCE}); {advice}") from None
+        raise StoreError(f"store entry {key}: no build writes this (no {file}); {advice}") from None

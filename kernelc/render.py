@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jinja2
 
+from kernelc.bytecode import Bytecode
 from kernelc.kernel import GLSL_TYPES, KernelSpec
 
 
@@ -25,6 +26,7 @@ def environment(folder: Path) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,
+        bytecode_cache=Bytecode(folder / "__pycache__"),
     )
 
 

@@ -2,7 +2,9 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 
 from jinja2 import TemplateError
 
@@ -10,6 +12,9 @@ from kernelc.compile import to_isa, to_spirv
 from kernelc.errors import KernelcError, ToolError
 from kernelc.failure import render_failure
 from kernelc.kernel import KernelSpec
+from kernelc.npu.render import render as render_design
+from kernelc.npu.request import template as design_template
+from kernelc.npu.spec import NpuKernelSpec
 from kernelc.render import render, template_dir
 from kernelc.toolchain import glslang
 from kernelc.toolset import Toolset
@@ -17,11 +22,19 @@ from kernelc.toolset import Toolset
 
 def rendered(spec: KernelSpec) -> str:
     """The GLSL source. KernelcError where the template cannot be rendered."""
+    return _rendered(spec.name, template_dir() / "glsl" / f"{spec.family}.comp.j2", lambda: render(spec))
+
+
+def design(spec: NpuKernelSpec) -> str:
+    """The design for the NPU. KernelcError where the template cannot be rendered."""
+    return _rendered(spec.name, design_template(spec, template_dir()), lambda: render_design(spec))
+
+
+def _rendered(name: str, template: Path, render: Callable[[], str]) -> str:
     try:
-        return render(spec)
+        return render()
     except TemplateError as e:
-        template = template_dir() / "glsl" / f"{spec.family}.comp.j2"
-        raise KernelcError(str(render_failure(spec.name, template, template_dir(), e))) from None
+        raise KernelcError(str(render_failure(name, template, template_dir(), e))) from None
 
 
 def spirv(spec: KernelSpec, tools: Toolset) -> bytes:

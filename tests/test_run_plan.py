@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kernelc.buckets import Buckets
+from kernelrt.buffers import category
 from kernelrt.bundle import Bundle
 from kernelrt.calls import sizes
 from kernelrt.errors import InputError, MissingKernelError
@@ -13,7 +14,7 @@ from kernelrt.gpu.features import DeviceInfo
 from kernelrt.gpu.placement import OutOfMemoryError
 from kernelrt.kernels import UnfitDeviceError
 from kernelrt.model import ModelSpec
-from kernelrt.run_plan import RING, Options, category, model_of, plan_run, totals
+from kernelrt.run_plan import RING, Options, model_of, plan_run, totals
 from kernelrt.weights.slots import slots
 from tests.fixtures.engine import bundle_of
 
@@ -162,5 +163,5 @@ def test_exact_takes_no_matrix_units(device: Device) -> None:
         calls = plan_run(bundle, replace(able, shared_memory=49152), Options(batch=12, exact=exact)).calls
         return {str(call.kernel.tags["form"]) for call in calls if "form" in call.kernel.tags}
 
-    assert forms(exact=True) == {"matvec", "tile"}
-    assert forms(exact=False) >= {"matvec", "coopmat"}
+    assert forms(exact=True) == {"gemv", "tile"}
+    assert forms(exact=False) >= {"gemv", "coopmat"}

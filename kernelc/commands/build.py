@@ -11,15 +11,6 @@ import typer
 from kernelc.commands import options as o
 
 
-class Npu(str, Enum):
-    """What is built for the NPU (kernelc.npu.tools.NpuMode)."""
-
-    auto = "auto"
-    xclbin = "xclbin"
-    sim = "sim"
-    off = "off"
-
-
 class Require(str, Enum):
     """What a build fails without."""
 
@@ -33,13 +24,7 @@ def build(
     seq: o.Seq = o.SEQ,
     batch: o.Batch = o.BATCH,
     embedding: o.Embedding = None,
-    npu: Annotated[
-        Npu,
-        typer.Option(
-            help="Kernels for the NPU: xclbins where aiecc is there and else designs for the simulator (auto), "
-            "xclbins, designs alone (sim, for any target), or none (off)."
-        ),
-    ] = Npu.auto,
+    npu: o.Npu = o.NpuMode.auto,
     require: Annotated[Require | None, typer.Option(help="Fail where no xclbin can be made.")] = None,
     out: Annotated[
         str | None,
@@ -72,7 +57,7 @@ def build(
     folder, file, root = named("--out", out), named("--bundle-file", bundle_file), named("--store", store)
     if only is not None and (folder or file):
         raise InputError(f"--only {only}: writes no bundle; leave it out, or leave out --out and --bundle-file")
-    if require and npu in (Npu.sim, Npu.off):
+    if require and npu in (o.NpuMode.sim, o.NpuMode.off):
         raise InputError(f"--require {require.value}: with --npu {npu.value} none is made; leave one of them out")
     mode = "xclbin" if require else npu.value
     wanted = inputs(model, target, quant, seq, batch, embedding, mode)

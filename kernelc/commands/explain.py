@@ -15,20 +15,25 @@ def explain(
     seq: o.Seq = o.SEQ,
     batch: o.Batch = o.BATCH,
     embedding: o.Embedding = None,
+    npu: o.Npu = o.NpuMode.auto,
     store: o.StoreAt = None,
     json: o.Json = False,
 ) -> None:
     """Say which part of a kernel's action key changed since it was last built."""
-    from kernelc.commands.inputs import choose_tools, inputs
+    from kernelc.commands.inputs import choose_npu, choose_tools, inputs
+    from kernelc.errors import ToolError
     from kernelc.explain import explain as explained
     from kernelc.store import existing
     from kernelrt.console.output import print_json
 
-    wanted = inputs(model, target, quant, seq, batch, embedding)
-    spec = wanted.kernel(kernel)
+    wanted = inputs(model, target, quant, seq, batch, embedding, npu.value).only(kernel)
     opened = existing(store)
     with opened.in_use():
-        found = explained(wanted.request(choose_tools(wanted.target, opened), [spec]), opened)
+        tools = choose_tools(wanted.target, opened)
+        for_npu = choose_npu(wanted, npu.value, opened) if wanted.npu_kernels else None
+        if for_npu and not for_npu.kernels:
+            raise ToolError("; ".join(for_npu.tools.notes))
+        found = explained(wanted.request(tools, npu=for_npu), opened)
     if json:
         print_json(found.describe())
     else:

@@ -4,7 +4,6 @@ import difflib
 import fnmatch
 import re
 import shlex
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -35,16 +34,14 @@ class Inputs:
     buckets: Buckets
     kernels: tuple[KernelSpec, ...]
     npu_kernels: tuple[NpuKernelSpec, ...] = ()
+    npu: NpuMode = "auto"
 
-    def request(
-        self, tools: Toolset, kernels: Sequence[KernelSpec] | None = None, npu: NpuRequest | None = None
-    ) -> Request:
-        chosen = self.kernels if kernels is None else kernels
-        return Request(chosen, self.model.describe(), self.target, asdict(self.buckets), tools, npu=npu)
+    def request(self, tools: Toolset, npu: NpuRequest | None = None) -> Request:
+        return Request(self.kernels, self.model.describe(), self.target, asdict(self.buckets), tools, npu=npu)
 
-    def kernel(self, name: str) -> KernelSpec:
-        """The kernel of that name. InputError with the close ones."""
-        by_name = {spec.name: spec for spec in self.kernels}
+    def kernel(self, name: str) -> KernelSpec | NpuKernelSpec:
+        """The kernel of that name, for the GPU or the NPU. InputError with the close ones."""
+        by_name = {spec.name: spec for spec in (*self.kernels, *self.npu_kernels)}
         if name in by_name:
             return by_name[name]
         close = difflib.get_close_matches(name, by_name, n=3)
@@ -61,7 +58,17 @@ class Inputs:
         ]
         if self.buckets.embedding != self.buckets.quant:
             words += ["--embedding-quant", self.buckets.embedding]
-        raise InputError(f"no kernel {name!r} in this plan{hint} `{shlex.join(words)}` lists them")
+        if self.npu != "auto":
+            words += ["--npu", self.npu]
+        more = "" if self.npu_kernels else ", and with --npu sim those for the NPU too"
+        raise InputError(f"no kernel {name!r} in this plan{hint} `{shlex.join(words)}` lists them{more}")
+
+    def only(self, name: str) -> "Inputs":
+        """The same with that kernel alone. InputError as of `kernel`."""
+        spec = self.kernel(name)
+        if isinstance(spec, KernelSpec):
+            return replace(self, kernels=(spec,), npu_kernels=())
+        return replace(self, kernels=(), npu_kernels=(spec,))
 
     def matching(self, pattern: str) -> "Inputs":
         """The same with the kernels whose names match a shell pattern. InputError where none does."""
@@ -82,7 +89,7 @@ def inputs(
     npu_kernels = wanted.planned(model_spec, target_spec, buckets, npu)
     # The GPU has kernels on either side of the NPU's, where there are these.
     target_spec = replace(target_spec, npu=wanted.device_of(target_spec, npu))
-    return Inputs(model_spec, target_spec, buckets, plan(model_spec, target_spec, buckets), npu_kernels)
+    return Inputs(model_spec, target_spec, buckets, plan(model_spec, target_spec, buckets), npu_kernels, npu)
 
 
 def open_store(path: Path | None) -> Store:

@@ -1,9 +1,20 @@
 """Options that several verbs share."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class NpuMode(str, Enum):
+    """What is built for the NPU (kernelc.npu.tools.NpuMode)."""
+
+    auto = "auto"
+    xclbin = "xclbin"
+    sim = "sim"
+    off = "off"
+
 
 Model = Annotated[
     str,
@@ -21,6 +32,13 @@ Embedding = Annotated[
 ]
 Seq = Annotated[str, typer.Option(metavar="N,N,…", help="KV cache capacities, in tokens.")]
 Batch = Annotated[str, typer.Option(metavar="N,N,…", help="Sequences that decode together.")]
+Npu = Annotated[
+    NpuMode,
+    typer.Option(
+        help="Kernels for the NPU: xclbins where aiecc is there and else designs for the simulator (auto), xclbins, "
+        "designs alone (sim, for any target), or none (off)."
+    ),
+]
 StoreAt = Annotated[
     Path | None,
     typer.Option(

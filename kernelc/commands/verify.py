@@ -24,11 +24,18 @@ def verify(
 
     loaded = load(bundle, model, target)
     size = sum(len(data) for data in loaded.contents.values())
-    evidence = Counter(kernel.evidence for kernel in loaded.kernels)
+    evidence, npu = (Counter(k.evidence for k in kernels) for kernels in (loaded.kernels, loaded.npu_kernels))
     name, made_for = loaded.manifest.model["name"], loaded.manifest.target["name"]
     if json:
         found = {"bundle": str(bundle), "model": name, "target": made_for, "kernels": len(loaded.kernels)}
-        print_json({**found, "bytes": size, "evidence": dict(evidence)})
+        found |= {"npu_kernels": len(loaded.npu_kernels), "bytes": size}
+        print_json({**found, "evidence": dict(evidence), "npu_evidence": dict(npu)})
         return
-    levels = ", ".join(f"{count} {level}" for level, count in sorted(evidence.items()))
-    print(f"{bundle}: intact: {name} for {made_for}, {len(loaded.kernels)} kernels ({levels}), {size} bytes of code")
+    counted = f"{evidence.total()} kernels ({_levels(evidence)})"
+    if npu:
+        counted += f", {npu.total()} for the NPU ({_levels(npu)})"
+    print(f"{bundle}: intact: {name} for {made_for}, {counted}, {size} bytes of code")
+
+
+def _levels(evidence: Counter[str]) -> str:
+    return ", ".join(f"{count} {level}" for level, count in sorted(evidence.items()))

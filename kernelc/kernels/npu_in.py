@@ -10,11 +10,9 @@ v bf16 [kv_heads, ring, head_dim], two in a word. So the NPU's buffers serve eve
 
 from collections.abc import Iterator
 
-from kernelc.attention import QUERY_TILE
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen, tags
-from kernelc.npu.plan import plan
-from kernelc.product.tiles import prefill_rows
+from kernelc.npu.plan import beside
 from kernelc.target import TargetSpec
 from kernelrt.model import LayerKind, ModelSpec
 
@@ -73,30 +71,18 @@ def spec(
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     """A kernel for each cache and chunk whose attention the target's NPU computes."""
-    if not target.npu:
-        return
-    npu = [kernel for kernel in plan(model, buckets) if kernel.family == "attention_prefill"]
-    sizes = [({a.name: a.shape for a in kernel.arguments}, dict(kernel.tags)["window"]) for kernel in npu]
-    found: dict[str, KernelSpec] = {}
-    for seq in buckets.seq:
-        for kind in dict.fromkeys(model.layer_kinds):
-            window = model.window if kind == "local" and model.window < seq else None
-            rows = min(seq, prefill_rows(target))
-            rings = [s["k"][1] for s, seen in sizes if s["q"][1] == rows and seen == (window or 0)]
-            # The runtime takes the smallest too (kernelrt.npu.offload.find_attention).
-            fitting = [ring for ring in rings if ring >= seq or (window and ring >= window - 1 + rows)]
-            if not fitting:
-                continue
-            made = spec(
-                layer=kind,
-                cached=min(model.window, seq) if kind == "local" else seq,
-                window=window,
-                chunk=ceil_div(rows, QUERY_TILE) * QUERY_TILE,
-                rows=rows,
-                ring=min(fitting),
-                heads=model.heads,
-                kv_heads=model.kv_heads,
-                head_dim=model.head_dim,
-            )
-            found[made.name] = made
-    yield from found.values()
+    found = (
+        spec(
+            layer=each.kind,
+            cached=each.cached,
+            window=each.ring.window or None,
+            chunk=each.chunk,
+            rows=each.ring.rows,
+            ring=each.ring.keys,
+            heads=model.heads,
+            kv_heads=model.kv_heads,
+            head_dim=model.head_dim,
+        )
+        for each in beside(model, target, buckets, "prefill")
+    )
+    yield from {made.name: made for made in found}.values()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Direction = Literal["S2MM", "MM2S"]
@@ -27,6 +28,12 @@ class Bd:
     dims: Dims = ()
     acquire: Use | None = None
     release: Use | None = None
+
+    def __str__(self) -> str:
+        """The aie.dma_bd."""
+        sizes = ", ".join(f"<size = {size}, stride = {stride}>" for size, stride in self.dims)
+        dims = f", [{sizes}]" if sizes else ""
+        return f"aie.dma_bd(%{self.buffer} : {self.type}, {self.offset}, {self.length}{dims})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ class Column:
     chains: tuple[Chain, ...]
 
 
+@lru_cache(maxsize=256)  # transfers of a plan ask for the same few thousands of times
 def memref(shape: int | tuple[int, ...], dtype: str) -> str:
     """MLIR's type of a buffer; a number is a shape of one dimension."""
     sizes = (shape,) if isinstance(shape, int) else shape

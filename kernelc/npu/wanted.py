@@ -25,10 +25,7 @@ def device_of(target: TargetSpec, mode: NpuMode) -> str:
 
 def planned(model: ModelSpec, target: TargetSpec, buckets: Buckets, mode: NpuMode) -> tuple[NpuKernelSpec, ...]:
     """The kernels for the NPU, in a stable order; none where there is no NPU to plan for. InputError."""
-    if not device_of(target, mode):
-        return ()
-    # The runtime leaves the attention of decode steps to the GPU: designs for it would be dead weight in a bundle.
-    return tuple(kernel for kernel in plan(model, buckets) if kernel.family == "attention_prefill")
+    return plan(model, buckets) if device_of(target, mode) else ()
 
 
 def request(kernels: Sequence[NpuKernelSpec], target: TargetSpec, mode: NpuMode, memo: Memo) -> NpuRequest | None:

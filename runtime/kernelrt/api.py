@@ -12,6 +12,7 @@ from kernelrt.text.tokenizer import Tokenizer
 from kernelrt.weights.checkpoint import Checkpoint
 from kernelrt.weights.random import RandomWeights
 from kernelrt.weights.source import open_checkpoint
+from kernelrt.where import Phases
 
 __all__ = [
     "Bundle",
@@ -20,6 +21,7 @@ __all__ = [
     "Generation",
     "KernelrtError",
     "Options",
+    "Phases",
     "RandomWeights",
     "Result",
     "Sampling",

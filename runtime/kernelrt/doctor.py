@@ -3,16 +3,15 @@
 import importlib.metadata
 import importlib.util
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 from rich.filesize import decimal
 
+from kernelrt.console.finding import Finding
 from kernelrt.errors import KernelrtError
 from kernelrt.gpu.api import Vk
+from kernelrt.npu import doctor as npu
 from kernelrt.survey import Found, survey
 
-_XRT = Path("/opt/xilinx/xrt/python")
 _PACKAGES = (
     ("numpy", "no weights can be read"),
     ("rich", "no progress can be shown"),
@@ -22,31 +21,9 @@ _PACKAGES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One package, driver or device. `needed`: nothing runs without it. `where` is a path or a description, `note` what
-    more is known; `cost` is what its absence costs, and `install` how to get it, where it is not there.
-    """
-
-    name: str
-    found: bool
-    needed: bool = False
-    where: str = ""
-    version: str = ""
-    features: tuple[str, ...] = ()
-    note: str = ""
-    cost: str = ""
-    install: str = ""
-
-
 def examine() -> tuple[Finding, ...]:
     """Looks for everything, and opens each device. Raises nothing for what is missing or broken."""
-    return (*_packages(), *_vulkan(), _npu())
-
-
-def can_run(findings: tuple[Finding, ...]) -> bool:
-    """Whether all that is needed is there."""
-    return all(finding.found for finding in findings if finding.needed)
+    return (*_packages(), *_vulkan(), *npu.examine())
 
 
 def _packages() -> Iterator[Finding]:
@@ -59,12 +36,12 @@ def _package(name: str, needed: bool, cost: str, install: str) -> Finding:
     title = f"Python package {name}"
     spec = importlib.util.find_spec(name)
     if spec is None:
-        return Finding(title, False, needed, cost=cost, install=install)
+        return Finding(title, False, cost=cost, install=install, needed=needed)
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         version = "of unknown version"
-    return Finding(title, True, needed, str(spec.origin or ""), version)
+    return Finding(title, True, str(spec.origin or ""), version, needed=needed)
 
 
 def _vulkan() -> Iterator[Finding]:
@@ -72,18 +49,19 @@ def _vulkan() -> Iterator[Finding]:
     try:
         Vk.load()
     except KernelrtError as error:
-        yield Finding("Vulkan loader", False, True, note=str(error), cost="nothing can be run", install=install)
+        cost = "nothing can be run"
+        yield Finding("Vulkan loader", False, note=str(error), cost=cost, install=install, needed=True)
         return
     note, found = "", ()
     try:
         found = survey()
     except KernelrtError as error:
         note = f"no driver: {error}"
-    yield Finding("Vulkan loader", True, True, "libvulkan.so.1", note=note)
+    yield Finding("Vulkan loader", True, "libvulkan.so.1", note=note, needed=True)
     able = [device for device in found if not device.problem]
     if not able:
         cost, install = "nothing can be run", "the GPU's driver, or mesa-vulkan-drivers for a CPU device"
-        yield Finding("Vulkan device", False, True, note=note, cost=cost, install=install)
+        yield Finding("Vulkan device", False, note=note, cost=cost, install=install, needed=True)
     yield from (_device(device) for device in found)
     if able and all(device.info.device_type == "cpu" for device in able):
         cost = "speed: a CPU device proves that a bundle is right and no more"
@@ -108,12 +86,3 @@ def _device(device: Found) -> Finding:
         note="; ".join([*sizes, limit]),
         cost=device.problem,
     )
-
-
-def _npu() -> Finding:
-    unused = "kernelrt has no code for the NPU and runs everything on the Vulkan device"
-    places = [Path(spec.origin) for spec in [importlib.util.find_spec("pyxrt")] if spec and spec.origin]
-    places += sorted(_XRT.glob("pyxrt*.so")) if _XRT.is_dir() else []
-    if places:
-        return Finding("NPU (pyxrt)", True, where=str(places[0]), note=unused)
-    return Finding("NPU (pyxrt)", False, note="no pyxrt: the NPU cannot be used", cost=f"nothing: {unused}")

@@ -1,8 +1,7 @@
 """The engine: a bundle and weights on a device, ready to take tokens and to give the next ones."""
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import contextmanager
 from time import perf_counter
 
 import numpy as np
@@ -13,66 +12,63 @@ from kernelrt.calls import Call
 from kernelrt.errors import InputError, RunError
 from kernelrt.gemma import Finish
 from kernelrt.gpu.commands import Submission, copying
-from kernelrt.gpu.device import Device
-from kernelrt.gpu.memory import Buffer, allocate
-from kernelrt.gpu.placement import Placement
+from kernelrt.gpu.memory import Buffer
 from kernelrt.gpu.run import Recording
-from kernelrt.inputs import Inputs, smallest
-from kernelrt.loading import Destination, LoadReport, Repack, Weights
+from kernelrt.inputs import Inputs, scalars, smallest
+from kernelrt.loading import Weights
 from kernelrt.machine import Machine, Progress
-from kernelrt.npu.choose import hardware, simulator
 from kernelrt.npu.errors import NpuError
-from kernelrt.npu.offload import Offload
-from kernelrt.npu.run import Npu
+from kernelrt.opened import Opened, opened
 from kernelrt.operations import Operation, operations
 from kernelrt.params import Params
 from kernelrt.params import Sequence as Scalars
-from kernelrt.run_plan import LANES, RING, Options, RunPlan, plan_run
+from kernelrt.run_plan import Options
 from kernelrt.sampling import Sampling
-from kernelrt.split import Split
-from kernelrt.step import Program, Step, StepTimes
+from kernelrt.slots import Slots
+from kernelrt.split_decode import SplitDecode
+from kernelrt.split_plan import SplitPlan
+from kernelrt.split_prefill import SplitPrefill
+from kernelrt.step import Program, Step, StepTimes, finish_of
 from kernelrt.trace import Trace
 
 _NO_TOKEN = 0xFFFFFFFF  # what argmax and sample give for a row of nothing but NaN
-_FLOAT_ONE = 0x3F800000
 
 
 class Engine:
     """A loaded model. What it needs was allocated, compiled and recorded when it was opened; nothing is afterwards.
 
     Not thread-safe: one caller at a time. `context` is how many tokens a sequence can hold, `slots` how many sequences
-    there are (their caches are numbered from 0), `times` how long the latest `prefill` or `decode` took.
+    there are (their caches are numbered from 0), `times` how long the latest `prefill` or `decode` took. `notes` gets
+    what the user should know of a run: that attention moved from the NPU to the GPU, and why.
     """
 
-    def __init__(
-        self,
-        plan: RunPlan,
-        placement: Placement,
-        machine: Machine,
-        load_report: LoadReport,
-        offload: Offload | None,
-    ) -> None:
+    def __init__(self, found: Opened) -> None:
+        plan, machine = found.plan, found.machine
         self.plan = plan
-        self.placement = placement
-        self.load_report = load_report
+        self.placement = found.placement
+        self.load_report = found.report
         self.model = plan.model
         self.device = machine.device.info
         self.context = plan.capacity
         self.slots = plan.slots
         self.times = StepTimes()
+        self.notes: list[str] = []
         self.trace = Trace()
-        self._offload = offload
-        self._npu_name = "" if offload is None else f"{offload.npu.name}, {offload.npu.level}"
+        self._held = Slots(plan.slots, plan.capacity)
+        self._offload = found.offload
         self._machine = machine
         buffers = machine.buffers
-        self._lengths = [0] * plan.slots  # tokens in the caches of each slot
         self._inputs = Inputs.of(buffers, 0)
         self._next = np.frombuffer(buffers["next"].view(), np.uint32)
         ends = {key: machine.record(calls) for key, calls in plan.finish.items()}
         self._prefill = _programs(machine, plan.prefill, lambda rows: _of_rows(ends, 1))
         self._decode = _programs(machine, plan.decode, lambda rows: _of_rows(ends, rows))
         self._logits_out = self._copies_logits()
-        self._split = None if offload is None else Split.of(plan, machine, offload, _of_rows(ends, 1), self.trace)
+        npu_prefill, npu_decode = (found.offload.prefill, found.offload.decode) if found.offload else (None, None)
+        self._npu_prefill = npu_prefill and SplitPrefill.of(plan, machine, npu_prefill, _of_rows(ends, 1), self.trace)
+        self._npu_decode = npu_decode and SplitDecode.of(
+            plan, machine, npu_decode, lambda rows: _of_rows(ends, rows), self.trace
+        )
 
     @staticmethod
     @contextmanager
@@ -82,38 +78,19 @@ class Engine:
         """Opens a device, plans its memory, loads the weights and records the model.
 
         Raises GpuError (no such device), UnfitDeviceError, OutOfMemoryError, InputError (weights that do not fit the
-        bundle), and what the weights' reader raises. Everything is freed at the end, however it comes.
+        bundle), MissingKernelError, NpuError, and what the weights' reader raises. Everything is freed at the end,
+        however it comes.
         """
-        options, progress = options or Options(), progress or _silent
-        with ExitStack() as stack:
-            npu, notes = _npu(bundle, options)
-            if npu is not None:
-                stack.callback(npu.close)
-            device = stack.enter_context(Device.open(options.device))
-            plan = plan_run(bundle, device.info, replace(options, attention="gpu" if npu is None else "npu"))
-            weights.check(plan.model, plan.formats)
-            placement = plan.place(device)
-            offload = None
-            if npu is not None and plan.split is not None:
-                offload = Offload(npu, device, plan.model, plan.split.attention, bundle.npu_files(), LANES)
-            shared = {} if offload is None else offload.buffers
-            machine = Machine(device, bundle, {**allocate(device, placement), **shared})
-            machine.compile((*(call.kernel for call in plan.calls), *plan.repack), progress)
-            for item in plan.items:
-                if item.category in ("activations", "KV cache"):
-                    machine.buffers[item.name].fill(0)  # counters must begin so; the rest for the same bits every time
-            machine.buffers["ones"].fill(_FLOAT_ONE)
-            for buffer in shared.values():
-                buffer.fill(0)  # the NPU may read a key that no one wrote, and multiplies it by zero
-            report = weights.load(_destination(plan, machine), progress)
-            with machine.record(plan.load) as tables:
-                tables.run()
-            yield Engine(plan, placement, machine, replace(report, notes=(*report.notes, *notes)), offload)
+        with opened(bundle, weights, options or Options(), progress or _silent) as found:
+            yield Engine(found)
 
     @property
     def operations(self) -> tuple[Operation, ...]:
         """Which kernel does each operation, and on which device."""
-        return operations(self.plan, self.device.name, self._npu_name)
+        split = SplitPlan(
+            self.plan.split.prefill if self._npu_prefill else None, self.plan.split.decode if self._npu_decode else None
+        )
+        return operations(self.plan, split, self.device.name, self._offload.name if self._offload else "")
 
     def shared_memory(self) -> list[tuple[str, Buffer, int]]:
         """What GPU and NPU share: the name and the GPU's buffer of each piece, and the NPU's address of it."""
@@ -126,30 +103,41 @@ class Engine:
         RunError where the logits are no numbers.
         """
         sampling = sampling or Sampling()
-        self._check(slot, start, len(tokens))
+        self._held.check(slot, start, len(tokens))
         if not len(tokens):
             raise InputError("no tokens: a prompt has at least one")
         self.check_tokens(tokens)
         known = np.asarray(tokens, np.uint32)
-        how = _finish(sampling)
+        how = finish_of(sampling)
         end = start + len(known) - 1
-        self._lengths[slot] = end + 1
-        if self._split is not None and self._split.serves(start, len(known)):
-            self.times = self._split.prefill(known, start, slot, _scalars(end, slot, sampling), how)
-            return self._result(1, [end])[0]
-        most, times = max(self._prefill), StepTimes()
-        for at in range(0, len(known), most):
-            began = perf_counter()
-            chunk = known[at : at + most]
-            program = self._prefill[smallest(self._prefill, len(chunk))]
-            self._inputs.write(chunk, Params(len(chunk), start + at, slot, (_scalars(end, slot, sampling),)))
-            last = at + most >= len(known)
-            times = times.plus((program.ending[how] if last else program.alone).run(began))
-        self.times = times
+        self._held.put(slot, start, tokens)
+        told = scalars(end, slot, sampling)
+        if self._npu_prefill and self._npu_prefill.serves(start, len(known)):
+            try:
+                self.times = self._npu_prefill.prefill(known, start, slot, told, how)
+                return self._result(1, [end])[0]
+            except NpuError as error:
+                self._leave_npu(error)
+                # A ring may have lost what the first queries see: all of the slot again.
+                known, start = self._held.tokens(slot), 0
+        self.times = self._chunks(known, start, slot, told, how)
         return self._result(1, [end])[0]
 
+    def _chunks(self, tokens: NDArray[np.uint32], start: int, slot: int, told: Scalars, how: Finish) -> StepTimes:
+        """A prefill by the GPU alone."""
+        most, times = max(self._prefill), StepTimes()
+        for at in range(0, len(tokens), most):
+            began = perf_counter()
+            chunk = tokens[at : at + most]
+            program = self._prefill[smallest(self._prefill, len(chunk))]
+            self._inputs.write(chunk, Params(len(chunk), start + at, slot, (told,)))
+            last = at + most >= len(tokens)
+            times = times.plus((program.ending[how] if last else program.alone).run(began))
+        return times
+
     def decode(self, steps: Sequence[Step]) -> list[int]:
-        """One token of each sequence into its caches, in one submission; gives the next token of each.
+        """One token of each sequence into its caches; gives the next token of each. One submission, where attention is
+        not the NPU's.
 
         A repetition penalty counts the tokens of the prompt and of the steps that had one.
         Raises InputError for steps that do not fit, RunError where the logits are no numbers.
@@ -158,19 +146,32 @@ class Engine:
         if not 0 < len(steps) <= self.slots:
             raise InputError(f"{len(steps)} sequences in a step; the engine was opened for 1 to {self.slots}")
         for step in steps:
-            self._check(step.slot, step.position, 1)
+            self._held.check(step.slot, step.position, 1)
         if len({step.slot for step in steps}) < len(steps):
             raise InputError("two sequences of a step use one slot")
         tokens = [step.token for step in steps]
         self.check_tokens(tokens)
-        how: Finish = "sampled" if any(_finish(step.sampling) == "sampled" for step in steps) else "greedy"
+        how: Finish = "sampled" if any(finish_of(step.sampling) == "sampled" for step in steps) else "greedy"
         for step in steps:
-            self._lengths[step.slot] = step.position + 1
-        scalars = tuple(_scalars(step.position, step.slot, step.sampling) for step in steps)
-        self._inputs.write(tokens, Params(len(steps), sequences=scalars))
-        program = self._decode[smallest(self._decode, len(steps))]
-        self.times = program.ending[how].run(began)
+            self._held.put(step.slot, step.position, [step.token])
+        told = tuple(scalars(step.position, step.slot, step.sampling) for step in steps)
+        self._inputs.write(tokens, Params(len(steps), sequences=told))
+        self.times = self._step({step.slot: step.position for step in steps}, how, began)
         return self._result(len(steps), [step.position for step in steps])
+
+    def _step(self, positions: Mapping[int, int], how: Finish, began: float) -> StepTimes:
+        """A step whose inputs are written; `positions` by slot."""
+        if self._npu_decode:
+            try:
+                return self._npu_decode.step(positions, how, began)
+            except NpuError as error:
+                self._leave_npu(error)  # and the same once more: what was appended is appended again
+        return self._decode[smallest(self._decode, len(positions))].ending[how].run(began)
+
+    def _leave_npu(self, error: NpuError) -> None:
+        """The GPU goes on alone: it has every key and value in its own caches, too."""
+        self._npu_prefill = self._npu_decode = None
+        self.notes.append(f"attention moved from the NPU to the GPU: {error}")
 
     def logits(self, rows: int = 1) -> NDArray[np.float32]:
         """The logits of the latest step, float32 [rows, vocab], behind a repetition penalty where there is one."""
@@ -192,19 +193,6 @@ class Engine:
         if None in times:
             raise RunError(f"{self.device.name} has no clock (timestamps) to measure with")
         return [nbytes / (time * 1e-9) for time in times if time]
-
-    def _check(self, slot: int, position: int, count: int) -> None:
-        if not 0 <= slot < self.slots:
-            raise InputError(f"slot {slot}; the engine has {self.slots}, numbered from 0")
-        if position < 0 or position + count > self.context:
-            raise InputError(
-                f"{position + count} tokens; the context holds {self.context} (--context, up to what the bundle has)"
-            )
-        if position not in (0, self._lengths[slot]):  # a ring forgets what it would take to go back
-            raise InputError(
-                f"position {position} of slot {slot}, which holds {self._lengths[slot]} tokens: go on there, or begin"
-                " at 0"
-            )
 
     def check_tokens(self, tokens: Sequence[int]) -> None:
         """Raises InputError for an id that the model does not have."""
@@ -228,19 +216,6 @@ class Engine:
         return Submission(device, [copying(device, source.handle, 0, target.handle, 0, source.nbytes)])
 
 
-def _destination(plan: RunPlan, machine: Machine) -> Destination:
-    return Destination(
-        device=machine.device,
-        model=plan.model,
-        formats=plan.formats,
-        buffers=machine.buffers,
-        repack={str(kernel.params["quant"]): Repack(kernel, machine.pipeline(kernel)) for kernel in plan.repack},
-        ring=[machine.buffers[f"staging.{i}"] for i in range(RING)],
-        params=[machine.buffers[f"staging.{i}.params"] for i in range(RING)],
-        raw=[machine.buffers[f"staging.{i}.raw"] for i in range(0 if machine.device.info.unified else RING)],
-    )
-
-
 def _programs(
     machine: Machine, calls: Mapping[int, Sequence[Call]], ends: Callable[[int], Mapping[Finish, Recording]]
 ) -> dict[int, Program]:
@@ -249,34 +224,6 @@ def _programs(
 
 def _of_rows(ends: Mapping[tuple[int, Finish], Recording], rows: int) -> dict[Finish, Recording]:
     return {how: recording for (size, how), recording in ends.items() if size == rows}
-
-
-def _finish(sampling: Sampling) -> Finish:
-    return "sampled" if sampling.temperature > 0 or sampling.repetition_penalty != 1 else "greedy"
-
-
-def _scalars(position: int, slot: int, sampling: Sampling) -> Scalars:
-    return Scalars(
-        position=position,
-        slot=slot,
-        seed=sampling.seed,
-        top_k=sampling.top_k,
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        penalty=sampling.repetition_penalty,
-    )
-
-
-def _npu(bundle: Bundle, options: Options) -> tuple[Npu | None, tuple[str, ...]]:
-    """The NPU that attention runs on, decided here and nowhere else, and what the user should know of that."""
-    if options.attention == "gpu":
-        return None, ()
-    try:
-        return hardware(bundle.manifest.npu_kernels), ()
-    except NpuError as error:
-        if options.attention == "auto":
-            return None, (f"attention runs on the GPU: {error}",)
-        return simulator(), (f"attention runs on the NPU simulator: {error}",)
 
 
 def _silent(what: str, done: int, total: int) -> None:

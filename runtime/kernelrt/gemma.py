@@ -11,15 +11,16 @@ other. A layer has two stretches, so that each one begins at x.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from kernelrt.abi import KernelEntry, Value
+from kernelrt.buffers import npu_caches
 from kernelrt.calls import Call, call
 from kernelrt.kernels import Kernels
 from kernelrt.model import LayerKind, ModelSpec
 
-_HEADS = {"q_chunk": "q_chunk", "k_chunk": "k_chunk", "v_chunk": "v_chunk"}
+HEADS = {"q_chunk": "q_chunk", "k_chunk": "k_chunk", "v_chunk": "v_chunk"}
 MATVEC_ROWS = 8  # up to so many rows, products are matrix-vector products over activations in lanes
 Finish = Literal["greedy", "sampled"]
 
@@ -28,13 +29,15 @@ Finish = Literal["greedy", "sampled"]
 class Gemma:
     """The calls of one model. `capacity` is the KV cache of the global layers in tokens (a sequence bucket of the
     bundle); that of the local ones is a ring of min(window, capacity) entries. `exact`: products of many rows in f32,
-    also where cooperative matrices would compute them faster from fp16 operands.
+    also where cooperative matrices would compute them faster from fp16 operands. `npu_rings`: the entries of the caches
+    that decode steps on an NPU read, by the kind of layer; none where these are the GPU's.
     """
 
     model: ModelSpec
     kernels: Kernels
     capacity: int
     exact: bool = False
+    npu_rings: Mapping[LayerKind, int] = field(default_factory=dict[LayerKind, int])
 
     def load(self) -> list[Call]:
         """What runs once: the tables of the rotary embedding."""
@@ -52,82 +55,76 @@ class Gemma:
 
     def prefill(self, rows: int) -> list[Call]:
         """Up to `rows` tokens of one sequence into its caches; ends before the head."""
-        calls = self._begin(rows)
+        calls = self.begin(rows)
         for i, kind in enumerate(self.model.layer_kinds):
-            attention = self.kernels.first("attn_prefill", self._forms(layer=kind, **self._cache(kind)))
+            attention = self.kernels.first("attn_prefill", self._forms(layer=kind, **self.cache(kind)))
             calls += [
-                *self._before_attention(rows, i),
-                call(attention, rows, out_halves="a", **_HEADS, **_caches(i)),
-                self._append(rows, i),
-                *self._after_attention(rows, i),
+                *self.before_attention(rows, i),
+                call(attention, rows, out_halves="a", **HEADS, **caches(i)),
+                *self.append(rows, i),
+                *self.after_attention(rows, i),
             ]
         return calls
 
-    def split_prefill(self, rows: int, rings: Mapping[LayerKind, int]) -> list[list[Call]]:
-        """The same with the attention of each layer left to the NPU: what comes before the first, between two, and
-        after the last. `rings`: the keys that the NPU's kernels take, by the kind of layer.
-        """
-        segments = [self._begin(rows)]
-        for i, kind in enumerate(self.model.layer_kinds):
-            into = self.kernels.find("npu_in", layer=kind, ring=rings[kind], **self._cache(kind))
-            npu = {name: f"{name}.{kind}" for name in ("npu_q", "npu_k", "npu_v", "npu_out")}
-            # The ring forgets what the chunk's first queries see, so the NPU's copy is made before.
-            segments[-1] += [
-                *self._before_attention(rows, i),
-                call(into, rows, **_HEADS, **_caches(i), **npu),
-                self._append(rows, i),
-            ]
-            out = call(self.kernels.find("npu_out"), rows, out_halves="a", **npu)
-            segments.append([out, *self._after_attention(rows, i)])
-        return segments
-
-    def _begin(self, rows: int) -> list[Call]:
+    def begin(self, rows: int) -> list[Call]:
+        """What comes before a chunk's first layer."""
         seen = self.kernels.find("seen", phase="prefill")
-        return [self._embedding(rows), call(seen, rows, tokens="tokens", seen="seen")]
+        return [self.embedding(rows), call(seen, rows, tokens="tokens", seen="seen")]
 
-    def _before_attention(self, rows: int, i: int) -> Iterator[Call]:
+    def before_attention(self, rows: int, i: int) -> Iterator[Call]:
+        """A chunk's queries, keys and values in a layer, apart from those before."""
         kind, rope = self.model.layer_kinds[i], self.kernels.find("qk_rope", chunk=self._scratch)
         yield from self._normed(self._prefill("qkv"), rows, i, "ffn", out_rows="qkv", **_planes(f"{i}.qkv"))
-        yield call(rope, rows, qkv="qkv", **self._heads(i, kind), **_HEADS)
+        yield call(rope, rows, qkv="qkv", **self.heads(i, kind), **HEADS)
 
-    def _append(self, rows: int, i: int) -> Call:
-        append = self.kernels.find("kv_append", **self._cache(self.model.layer_kinds[i]))
-        return call(append, rows, **_HEADS, **_caches(i))
+    def append(self, rows: int, i: int) -> Iterator[Call]:
+        """A chunk's keys and values into the layer's cache, or caches."""
+        kind = self.model.layer_kinds[i]
+        yield call(self.kernels.find("kv_append", **self.cache(kind)), rows, **HEADS, **caches(i))
+        if kind in self.npu_rings:
+            append = self.kernels.find("npu_append", chunk=self._scratch, ring=self.npu_rings[kind])
+            yield call(append, rows, **HEADS, **npu_caches(i))
 
-    def _after_attention(self, rows: int, i: int) -> Iterator[Call]:
+    def after_attention(self, rows: int, i: int) -> Iterator[Call]:
+        """The rest of a chunk's layer."""
         yield call(self._prefill("o_proj"), rows, x="a", out_rows="o", **_planes(f"{i}.o_proj"))
         yield from self._normed(self._prefill("ffn_gate_up"), rows, i, "attention", out_rows="g", **_gate_up(i))
         down = self._prefill("ffn_down")
         yield call(down, rows, x="g", row_max="row_max", out_rows="f", **_planes(f"{i}.down"))
 
-    def _cache(self, kind: str) -> dict[str, Value]:
-        return {"capacity": self._capacity(kind), "chunk": self._scratch}
+    def cache(self, kind: LayerKind) -> dict[str, Value]:
+        """How the kernels for a kind of layer are found that take chunks and caches."""
+        return {"capacity": self.capacity_of(kind), "chunk": self._scratch}
 
     def decode(self, rows: int) -> list[Call]:
         """One token of each of up to `rows` sequences (a batch bucket of the bundle); ends before the head."""
-        calls = [self._embedding(rows)]
+        calls = [self.embedding(rows)]
         for i, kind in enumerate(self.model.layer_kinds):
-            o_proj = self._product("o_proj", rows)
-            cache: dict[str, Value] = {"capacity": self._capacity(kind), "writes": o_proj.tags["reads"]}
+            cache: dict[str, Value] = {"capacity": self.capacity_of(kind), "writes": self.step_layout(rows)}
             attention = self.kernels.find("attn_decode", **cache)
-            calls += self._normed(self._product("qkv", rows), rows, i, "ffn", out_rows="qkv", **_planes(f"{i}.qkv"))
+            heads = {**self.heads(i, kind), **caches(i)}
             calls += [
-                call(
-                    attention,
-                    rows,
-                    qkv="qkv",
-                    **self._heads(i, kind),
-                    **_caches(i),
-                    **_written("a"),
-                ),
-                call(o_proj, rows, **_read("a"), out_rows="o", **_planes(f"{i}.o_proj")),
+                *self.before_step(rows, i),
+                call(attention, rows, qkv="qkv", **heads, **written("a")),
+                *self.after_step(rows, i),
             ]
-            calls += self._normed(
-                self._product("ffn_gate_up", rows), rows, i, "attention", **_written("g"), **_gate_up(i)
-            )
-            down = self._product("ffn_down", rows)
-            calls.append(call(down, rows, **_read("g"), row_max="row_max", out_rows="f", **_planes(f"{i}.down")))
         return calls
+
+    def before_step(self, rows: int, i: int) -> Iterator[Call]:
+        """A step's products before the attention of a layer."""
+        yield from self._normed(self._product("qkv", rows), rows, i, "ffn", out_rows="qkv", **_planes(f"{i}.qkv"))
+
+    def step_layout(self, rows: int) -> Value:
+        """How attention of a step leaves its results."""
+        return self._product("o_proj", rows).tags["reads"]
+
+    def after_step(self, rows: int, i: int) -> Iterator[Call]:
+        """The rest of a step's layer."""
+        o_proj, gate_up = self._product("o_proj", rows), self._product("ffn_gate_up", rows)
+        yield call(o_proj, rows, **_read("a"), out_rows="o", **_planes(f"{i}.o_proj"))
+        yield from self._normed(gate_up, rows, i, "attention", **written("g"), **_gate_up(i))
+        down = self._product("ffn_down", rows)
+        yield call(down, rows, **_read("g"), row_max="row_max", out_rows="f", **_planes(f"{i}.down"))
 
     def finish(self, rows: int, how: Finish) -> list[Call]:
         """From the last layer to the next token of each row. With `rows` 1 also a prefill's end: its last live row."""
@@ -158,10 +155,12 @@ class Gemma:
             if isinstance(chunk := entry.tags["chunk"], int) and chunk >= self.chunk
         )
 
-    def _capacity(self, kind: str) -> int:
+    def capacity_of(self, kind: LayerKind) -> int:
+        """Entries of the GPU's cache in a layer of this kind."""
         return min(self.model.window, self.capacity) if kind == "local" else self.capacity
 
-    def _embedding(self, rows: int) -> Call:
+    def embedding(self, rows: int) -> Call:
+        """Tokens to the residual stream."""
         return call(self.kernels.find("embedding"), rows, tokens="tokens", residual="x", **_planes("embedding"))
 
     def _prefill(self, family: str) -> KernelEntry:
@@ -189,7 +188,7 @@ class Gemma:
             return
         lanes = {} if str(reads).startswith("rows") else {"unit": product.params["unit"]}
         norm = self.kernels.find("norm", writes=reads, **lanes)
-        yield call(norm, rows, **stretch, **_written("h"), row_max="row_max")
+        yield call(norm, rows, **stretch, **written("h"), row_max="row_max")
         yield call(product, rows, **_read("h"), row_max="row_max", **binds)
 
     def _stretch(self, i: int, branch: Literal["ffn", "attention"]) -> dict[str, str]:
@@ -202,7 +201,8 @@ class Gemma:
             return _norm("zero", "x", "y", "ones", pre)
         return _norm("f", "x", "y", f"{i - 1}.post_ffn_norm", pre)
 
-    def _heads(self, i: int, kind: str) -> dict[str, str]:
+    def heads(self, i: int, kind: LayerKind) -> dict[str, str]:
+        """What turns a layer's projections into queries and keys."""
         return {"q_norm": f"{i}.q_norm", "k_norm": f"{i}.k_norm", "rope": f"rope.{kind}"}
 
 
@@ -211,7 +211,7 @@ def _norm(branch: str, residual: str, out: str, post: str, pre: str) -> dict[str
     return {"branch": branch, "residual": residual, "residual_out": out, **weights}
 
 
-def _written(name: str) -> dict[str, str]:
+def written(name: str) -> dict[str, str]:
     """How any form writes activations; a kernel has the bindings of one layout."""
     whole = dict.fromkeys(("out_rows", "out_halves", "out_lanes", "out_words"), name)
     return {**whole, "out_scale": f"{name}.scale"}
@@ -225,7 +225,8 @@ def _planes(matrix: str, binding: str = "w") -> dict[str, str]:
     return {binding: f"{matrix}.w", f"{binding}_scale": f"{matrix}.scale"}
 
 
-def _caches(i: int) -> dict[str, str]:
+def caches(i: int) -> dict[str, str]:
+    """A layer's caches."""
     return {"k_cache": f"{i}.k", "v_cache": f"{i}.v"}
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kernelrt.buffers import in_lane
 from kernelrt.calls import PARAMS
 from kernelrt.gpu.memory import Buffer
-from kernelrt.npu.offload import in_lane
 from kernelrt.params import Params
+from kernelrt.params import Sequence as Scalars
+from kernelrt.sampling import Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +37,16 @@ class Inputs:
 def smallest(sizes: Mapping[int, object], rows: int) -> int:
     """The smallest size that holds `rows`."""
     return min(size for size in sizes if size >= rows)
+
+
+def scalars(position: int, slot: int, sampling: Sampling) -> Scalars:
+    """What the kernels are told of a sequence."""
+    return Scalars(
+        position=position,
+        slot=slot,
+        seed=sampling.seed,
+        top_k=sampling.top_k,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        penalty=sampling.repetition_penalty,
+    )

@@ -1,11 +1,13 @@
 """What ran where: the kernels of each phase of a run, for reports."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kernelrt.calls import Call
-from kernelrt.npu.offload import FAMILY
+from kernelrt.model import LayerKind
+from kernelrt.npu.serving import Attention
 from kernelrt.run_plan import RunPlan
+from kernelrt.split_plan import SplitPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +21,23 @@ class Operation:
     device: str
 
 
-def operations(plan: RunPlan, device: str, npu: str) -> tuple[Operation, ...]:
-    """Every operation of a run, in the order of its first call, none twice; `npu`: the NPU's name, where there is one.
+def operations(plan: RunPlan, split: SplitPlan, device: str, npu: str) -> tuple[Operation, ...]:
+    """Every operation of a run, in the order of its first call, none twice, those of the NPU last.
 
-    Attention of decode steps is always the GPU's.
+    `split`: what of the plan's is the NPU's; `npu`: its name.
     """
-    prefill: dict[int, Iterable[Call]] = dict(plan.prefill)
+    prefill: Mapping[int, Iterable[Call]] = plan.prefill
+    decode: Mapping[int, Iterable[Call]] = plan.decode
     offloaded: list[Operation] = []
-    if plan.split is not None:
-        prefill = {rows: [each for part in lanes[0] for each in part] for rows, lanes in plan.split.segments.items()}
-        names = [attention.entry.name for attention in plan.split.attention.values()]
-        offloaded = [Operation("prefill", rows, FAMILY, name, npu) for rows in prefill for name in names]
+    if split.prefill is not None:
+        prefill = {rows: [each for part in lanes[0] for each in part] for rows, lanes in split.prefill.segments.items()}
+        offloaded += _attention("prefill", prefill, split.prefill.attention, npu)
+    if split.decode is not None:
+        decode = {rows: [each for part in parts for each in part] for rows, parts in split.decode.segments.items()}
+        offloaded += _attention("decode", decode, split.decode.attention, npu)
     phases: list[tuple[str, int, Iterable[Call]]] = [
         *(("prefill", rows, calls) for rows, calls in prefill.items()),
-        *(("decode", rows, calls) for rows, calls in plan.decode.items()),
+        *(("decode", rows, calls) for rows, calls in decode.items()),
         *((how, rows, calls) for (rows, how), calls in plan.finish.items()),
     ]
     found = [
@@ -41,3 +46,8 @@ def operations(plan: RunPlan, device: str, npu: str) -> tuple[Operation, ...]:
         for call in calls
     ]
     return (*dict.fromkeys(found), *offloaded)
+
+
+def _attention(phase: str, sizes: Iterable[int], attention: Mapping[LayerKind, Attention], npu: str) -> list[Operation]:
+    kernels = [each.entry for each in attention.values()]
+    return [Operation(phase, rows, kernel.family, kernel.name, npu) for rows in sizes for kernel in kernels]

@@ -81,3 +81,26 @@ class Program:
     def of(layers: Recording, ends: Mapping[Finish, Recording]) -> "Program":
         """The submissions that these recordings make."""
         return Program(Submitted([layers]), {how: Submitted([layers, end]) for how, end in ends.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """The GPU's submissions of a program that is cut where the NPU's part is; `ends`: the last one with an end."""
+
+    parts: Sequence[Submitted]
+    ends: Mapping[Finish, Submitted]
+
+    @staticmethod
+    def of(recorded: Sequence[Recording], ends: Mapping[Finish, Recording]) -> "Segments":
+        """The submissions that these recordings make."""
+        ending: dict[Finish, Submitted] = {how: Submitted([recorded[-1], end]) for how, end in ends.items()}
+        return Segments([Submitted([each]) for each in recorded], ending)
+
+    def ending(self, how: Finish) -> Sequence[Submitted]:
+        """All of them, to a next token."""
+        return [*self.parts[:-1], self.ends[how]]
+
+
+def finish_of(sampling: Sampling) -> Finish:
+    """Which end of a step chooses a token so."""
+    return "sampled" if sampling.temperature > 0 or sampling.repetition_penalty != 1 else "greedy"

@@ -77,8 +77,9 @@ def test_doctor() -> None:
     assert found["device 0"]["features"]
     assert "heap 0" in found["device 0"]["note"]
     assert "maxStorageBufferRange" in found["device 0"]["note"]
-    text = kernelrt("doctor").stdout
-    assert "no pyxrt: the NPU cannot be used" in text
+    for name in ("NPU driver (amdxdna)", "XRT (pyxrt)", "NPU", "NPU simulator (kernelrt[sim])"):
+        assert found[name]["found"] or (found[name]["cost"] and found[name]["install"])
+    assert "found    NPU simulator (kernelrt[sim])" in kernelrt("doctor").stdout
 
 
 def test_doctor_says_what_is_missing() -> None:

@@ -244,6 +244,7 @@ def test_a_failed_run_is_named_and_the_npu_not_used_again(states: list[str], tim
         lambda: device.load(ENTRY, {}),
         lambda: device.share(PAGE, PAGE),
         lambda: device.allocate(PAGE),
+        lambda: device.part(run.buffers[0], 0, PAGE),
         lambda: device.bind(run.kernel, "main", run.buffers),
         lambda: pending.wait(1),
     ):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from kernelc.doctor import Finding, examine
-from kernelc.toolchain import radv_driver
+from kernelc.doctor import examine
+from kernelc.toolchain import glslang, radv_driver
+from kernelrt.console.finding import Finding, able
 from tests.fixtures import npu_tools
 from tests.fixtures.cli import kernelc
 
@@ -50,6 +51,20 @@ def test_what_the_build_needs_is_there_with_version_and_features() -> None:
     lavapipe = named["lavapipe (CPU)"]
     assert lavapipe.found
     assert "float16" in lavapipe.features
+
+
+def test_one_of_two_compilers_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = examine()
+    named = _named(findings)
+    assert able(findings)
+    assert named["glslang (slangpy wheel)"].needed is not named["glslang (PATH)"].found
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(glslang, "SUPPORTED_WHEELS", ("0.0",))
+    findings = examine()
+    named = _named(findings)
+    assert "kernelc knows 0.0" in named["glslang (slangpy wheel)"].note
+    assert named["glslang (PATH)"].needed
+    assert not able(findings)
 
 
 def test_a_loader_without_a_driver_is_there_and_the_devices_are_not(tmp_path: Path) -> None:

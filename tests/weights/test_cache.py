@@ -64,10 +64,56 @@ def test_the_key_follows_content_and_format_and_not_the_path(
     assert "cache file" in load(device, tmp_path / "elsewhere").how
     assert "converted" in load(device, folder, formats=Formats("q8_0", "q8_0")).how
     assert len(list(cache_folder.iterdir())) == 2
-    file = folder / "model.safetensors"
-    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+    touch(folder)
     assert "converted" in load(device, folder).how
+
+
+def touch(folder: Path, later: int = 1) -> None:
+    """The weights are written again, `later` ns after the last time."""
+    file = folder / "model.safetensors"
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + later))
+
+
+def test_a_cache_file_goes_when_its_weights_are_gone_or_replaced(
+    device: Device, tmp_path: Path, folder: Path, cache_folder: Path
+) -> None:
+    other = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))  # not every path is Unicode
+    shutil.copytree(folder, other)
+    touch(other)
+    load(device, folder)
+    first = only(cache_folder)
+    assert load(device, other).notes == ()
+    (second,) = set(cache_folder.iterdir()) - {first}
+    foreign = cache_folder / "of-another-version.planes"
+    foreign.write_bytes(b"not read")
+    touch(folder, 2)
+    replaced = f"the cache file {first} was removed: {folder / 'model.safetensors'} is gone or was replaced"
+    assert load(device, folder).notes == (replaced,)
+    (third,) = set(cache_folder.iterdir()) - {second, foreign}
+    shutil.rmtree(other)
+    report = load(device, folder, formats=Formats("q8_0", "q8_0"))
+    assert [str(second) in note for note in report.notes] == [True]
+    assert {third, foreign} < set(cache_folder.iterdir())
     assert len(list(cache_folder.iterdir())) == 3
+    assert "cache file" in load(device, folder).how
+
+
+def test_a_cache_file_that_is_cut_off_while_it_is_read_is_made_again(
+    device: Device, folder: Path, cache_folder: Path
+) -> None:
+    load(device, folder)
+    file = only(cache_folder)
+    whole = file.read_bytes()
+
+    def cut(what: str, done: int, total: int) -> None:
+        if done and what == "weights" and file.stat().st_size == len(whole):
+            os.truncate(file, 0)
+
+    with open_checkpoint(folder) as checkpoint, destination(device, MODEL, FORMATS) as target:
+        (note,) = checkpoint.load(target, cut).notes
+        assert contents(target) == expected(TENSORS, MODEL, FORMATS)
+    assert f"is made again: {file}: cut off while it was read" in note
+    assert file.read_bytes() == whole
 
 
 def test_bytes_that_changed_under_the_same_time_are_noticed(folder: Path) -> None:

@@ -1,6 +1,8 @@
 """Loading on lavapipe: every kind of file into every format it fits, bit for bit; what it takes; how it ends early."""
 
+import contextlib
 import dataclasses
+import os
 import threading
 import tracemalloc
 from pathlib import Path
@@ -144,7 +146,34 @@ def test_an_interruption_leaves_no_thread_and_a_usable_device(
         assert threading.active_count() == before
         checkpoint.load(target, silent)
         same(contents(target), expected(tensors, ODD, formats))
-    assert str(folder) not in Path("/proc/self/maps").read_text()
+    assert not [path for path in open_files() if path.startswith(str(folder))]
+
+
+def open_files() -> list[str]:
+    """The paths of what this process has open, but for the folder that is listed here."""
+    found: list[str] = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+    return found
+
+
+def test_a_file_that_is_cut_off_while_it_is_loaded_is_one_error(device: Device, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "w", ODD, weights.tensors(ODD, fresh_seed()))
+    file = folder / "model.safetensors"
+
+    def cut(what: str, done: int, total: int) -> None:
+        if done:
+            os.truncate(file, 100)
+
+    formats = Formats("q8_0", "q8_0")
+    with (
+        open_checkpoint(folder, "off") as checkpoint,
+        destination(device, ODD, formats) as target,
+        pytest.raises(InputError) as error,
+    ):
+        checkpoint.load(target, cut)
+    one_line(error, f"{file}: cut off while it was read: it had {checkpoint.files[0].size} bytes and ends at ")
 
 
 @pytest.mark.parametrize("dtype", ["BF16", "F16", "F32"])

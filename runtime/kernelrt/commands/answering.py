@@ -18,13 +18,15 @@ from kernelrt.commands.progress import progress
 from kernelrt.commands.prompt import Words, check_length
 from kernelrt.commands.weights import Source
 from kernelrt.console.output import print_json
+from kernelrt.console.terminal import visible
 from kernelrt.engine import Engine
 from kernelrt.errors import InputError
 from kernelrt.generate import generate
-from kernelrt.run_plan import Options, Where, bucket_sizes, model_of
+from kernelrt.run_plan import Options, bucket_sizes, model_of
 from kernelrt.sampling import Sampling
 from kernelrt.text.find import NoTokenizerError
 from kernelrt.text.tokenizer import Tokenizer
+from kernelrt.where import Phases
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Request:
     context: int | None
     device: str | None
     exact: bool
-    attention: Where
+    attention: Phases
     trace: Path | None
     dump_logits: Path | None
     json: bool
@@ -74,6 +76,8 @@ def answer(request: Request) -> None:
             keep_logits=request.dump_logits is not None,
         )
         listener.finish()
+        for note in engine.notes:
+            print(f"note: {note}", file=sys.stderr)
         outcome = Outcome(engine, result, listener, request.sampling, chat, ready_s)
         if request.dump_logits is not None and result.logits is not None:
             write_output("--dump-logits", request.dump_logits, npy(result.logits))
@@ -105,9 +109,11 @@ def _tokenizer(request: Request, vocab: int) -> Tokenizer | None:
 
 
 def _listener(tokenizer: Tokenizer | None, request: Request) -> Answer | Numbers:
+    terminal = sys.stdout.isatty()
+
     def show(text: str) -> None:
         if not request.json:
-            print(text, end="", flush=True)
+            print(visible(text) if terminal else text, end="", flush=True)
 
     if tokenizer is not None:
         return Answer(tokenizer, request.stops, show)

@@ -54,18 +54,12 @@ Exact = Annotated[
 ]
 
 
-class AttentionOn(str, Enum):
-    """Where attention runs (kernelrt.run_plan.Where)."""
-
-    gpu = "gpu"
-    npu = "npu"
-    auto = "auto"
-
-
 Attention = Annotated[
-    AttentionOn,
+    str,
     typer.Option(
-        help="Where attention runs. npu: XRT, or the simulator where there is no NPU; auto: an NPU, or the GPU."
+        metavar="npu|gpu|auto",
+        help="Where attention runs, or each phase's: prefill=npu,decode=gpu. npu: XRT, or the simulator where there is"
+        " no NPU; auto: that of prompts on an NPU, if there is one.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -69,6 +69,7 @@ class Outcome:
             "memory": {"total": sum(categories.values()), "categories": categories},
             "ready_s": self.ready_s,
             "load": asdict(engine.load_report),
+            "notes": engine.notes,
             "operations": [asdict(operation) for operation in engine.operations],
         }
 

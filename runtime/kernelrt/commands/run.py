@@ -36,7 +36,7 @@ def run(
     ] = None,
     device: o.DeviceName = None,
     exact: o.Exact = False,
-    attention: o.Attention = o.AttentionOn.gpu,
+    attention: o.Attention = "gpu",
     weights_cache: o.WeightsCache = o.CacheUse.auto,
     dump_logits: Annotated[
         str | None,
@@ -53,6 +53,7 @@ def run(
     from kernelrt.commands.prompt import Words
     from kernelrt.commands.weights import Source
     from kernelrt.sampling import Sampling
+    from kernelrt.where import Phases
 
     request = Request(
         words=Words(prompt, prompt_file, tokens, chat, system),
@@ -63,7 +64,7 @@ def run(
         context=context,
         device=device,
         exact=exact,
-        attention=attention.value,
+        attention=Phases.parse(attention),
         trace=check_output("--trace", trace),
         dump_logits=check_output("--dump-logits", dump_logits),
         json=json,

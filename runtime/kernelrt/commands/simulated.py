@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kernelrt.atomic import replace_file
 from kernelrt.errors import FileError, InputError
-from kernelrt.npu.design import RuntimeSequence
+from kernelrt.npu.instructions import RuntimeSequence
 from kernelrt.npu.sim.arguments import check_count, numpy_dtypes
 
 _WRITTEN = ":rw"
@@ -67,7 +67,7 @@ class Argument:
         arrays: list[NDArray[np.generic]] = []
         for argument, wanted in zip(given, sequence.arguments, strict=True):
             if argument.written and not argument.path.exists():
-                arrays.append(np.zeros(wanted.type.shape, numpy_dtypes(wanted.type)[0]))
+                arrays.append(np.zeros(wanted.type.shape, numpy_dtypes(wanted.type.dtype)[0]))
                 continue
             try:
                 loaded: object = np.load(argument.path, allow_pickle=False)

@@ -47,7 +47,7 @@ class Source:
 
     @contextmanager
     def open(self) -> "Generator[Weights]":
-        """The weights, mapped and not yet read. InputError."""
+        """The weights, opened and not yet read. InputError."""
         if self.path is None:
             from kernelrt.weights.random import RandomWeights
 

@@ -6,7 +6,10 @@ really are.
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from kernelrt.errors import MissingKernelError
 
 WORDS = 8  # of a header, i32
 MAGIC_BITS = 0x4B400000  # of 1.5 2^23 in f32: what is added to it is rounded to an integer
@@ -73,20 +76,17 @@ def blocks(low: int, high: int, size: int, capacity: int) -> Stream:
     return Stream(first * size, end - first, tuple(runs))
 
 
-def serving(start: int, starts: tuple[int, ...], spread: int, capacity: int) -> tuple[int, int]:
+def serving(start: int, starts: Sequence[int], spread: int, capacity: int, window: int | None) -> tuple[int, int]:
     """Which sequence serves a first query at `start`: (the S of its name, the S that its header is made for).
 
-    In a ring that has come round, positions a whole capacity apart lie at the same entries, so that one sequence
-    serves all. Raises ValueError where none does.
+    With a window the cache is a ring: where it has come round, positions a whole capacity apart lie at the same
+    entries, and one sequence serves all of them, if it reaches back a whole window. Raises MissingKernelError where
+    none does.
     """
-    wanted = (
-        -(-(start + 1) // spread) * spread - 1 if starts[0] % spread == spread - 1 else -(-start // spread) * spread
-    )
-    named = wanted
-    while named > starts[-1] and named - capacity >= 0:
-        named -= capacity
-    if named not in starts:
-        raise ValueError(
-            f"no sequence of instructions serves position {start}: there are {', '.join(map(str, starts))}"
-        )
+    wanted = starts[0] - (starts[0] - start) // spread * spread  # the first at or behind `start`
+    turns = max(0, -(-(wanted - starts[-1]) // capacity)) if window else 0
+    named = wanted - turns * capacity
+    if named not in starts or (window and turns and named - spread - window + 2 < 0):
+        known = ", ".join(map(str, starts))
+        raise MissingKernelError(f"no sequence of instructions serves position {start}: there are {known}")
     return named, wanted

@@ -1,7 +1,7 @@
 """What can be wrong with a design for the NPU, or with running one."""
 
 from kernelrt.errors import InputError, KernelrtError, RunError
-from kernelrt.npu.design import Place
+from kernelrt.npu.place import Place
 
 
 class NpuError(KernelrtError):
@@ -14,7 +14,7 @@ class DesignError(InputError):
     @staticmethod
     def at(file: str, where: Place, problem: str) -> "DesignError":
         """The error with its place."""
-        return DesignError(f"{file}:{where.line}:{where.column}: {problem}")
+        return DesignError(f"{where.within(file)}: {problem}")
 
 
 class SimulationError(RunError):

@@ -6,8 +6,7 @@ Sources: AMD's AM020 and AM025 (Versal AIE-ML architecture and registers) and ml
 from dataclasses import dataclass
 from typing import Literal
 
-from kernelrt.npu.design import Direction, Tile
-
+Direction = Literal["MM2S", "S2MM"]  # memory to stream, stream to memory
 Kind = Literal["shim", "memory", "compute"]
 
 ROWS = 6
@@ -15,15 +14,26 @@ ROWS = 6
 COLUMNS = {"npu1": 4, "npu1_1col": 1, "npu1_2col": 2, "npu1_3col": 3, "npu1_4col": 4}
 GRANULE = 4  # bytes: a DMA addresses and moves words of 32 bits
 STACK = 1024  # bytes of a core's stack where the design does not say
-LOCK_VALUES = range(-64, 64)  # seven bits, signed, in the lock's register
-LOCK_INITS = range(64)
+LOCK_VALUES = range(64)  # what a lock counts
+LOCK_CHANGES = range(-64, 64)  # what a release adds: seven bits, signed
 PACKET_IDS = range(32)
 PACKET_TYPES = range(8)
 QUEUE = 4  # tasks that wait in a channel's queue
 REPEATS = range(256)  # a task's repeat count: eight bits of the queue's register
 ITERATIONS = 64  # executions of a BD that an iteration counts: six bits
 MAX_PADS = (63, 31, 15)  # words before or after the innermost, second and third dimension of a memory tile's BD
-CASCADE_BITS = 512
+# Registers of each kind of tile: its locks, 16 bytes each; the control and the queue of its channels, 8 bytes together,
+# first of all S2MM, then of all MM2S.
+LOCK_REGISTERS: dict[Kind, int] = {"shim": 0x14000, "memory": 0xC0000, "compute": 0x1F000}
+CHANNEL_REGISTERS: dict[Kind, int] = {"shim": 0x1D200, "memory": 0xA0600, "compute": 0x1DE00}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Tile:
+    """Column and row: row 0 is the shim, row 1 the memory tile, rows 2 to 5 are compute tiles."""
+
+    column: int
+    row: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,11 @@ def reaches(tile: Tile, memory: Tile) -> bool:
     if kind(tile) == "compute":
         return (east, north) in ((0, 0), (-1, 0), (0, 1), (0, -1))
     return north == 0 and (east == 0 or (kind(tile) == "memory" and abs(east) == 1))
+
+
+def share(one: Tile, other: Tile) -> bool:
+    """Whether there is memory that both tiles reach: that of one of them."""
+    return reaches(one, other) or reaches(other, one)
 
 
 def bds_of_channel(tile: Tile, index: int) -> range:

@@ -28,7 +28,8 @@ USED = (
     *("ert_cmd_state.ERT_CMD_STATE_SUBMITTED", "ert_cmd_state.ERT_CMD_STATE_COMPLETED"),
 )
 _PLACES = (Path("/opt/xilinx/xrt/python"),)  # AMD's own packages put it where Python does not look
-_INSTALL = "install XRT for the NPU (Debian: python3-xrt and libxrt-npu2)"
+# In Debian 12 the name python3-xrt belongs to an X-ray tracer: XRT's has the epoch 1.
+PACKAGES = "XRT 2.19 or newer for the NPU (Debian testing: libxrt-npu2 and python3-xrt 1:2.25, no older python3-xrt)"
 
 
 class State(Protocol):
@@ -76,7 +77,7 @@ class Device(Protocol):
 class Pyxrt(Protocol):
     """The module. Its classes are given as what makes their objects."""
 
-    bo: Any  # (device, bytes, flags, group) -> Bo, and a namespace of flags
+    bo: Any  # (device, bytes, flags, group) or (Bo, bytes, offset) -> Bo, and a namespace of flags
     ext: Any  # ext.bo(device, capsule of an address, bytes) -> Bo
     xclBOSyncDirection: Any  # XRT's name
     xrt_info_device: Any
@@ -102,7 +103,7 @@ def load() -> Pyxrt:
     """The module. NpuError where it is not there, does not load, or lacks something that is used."""
     path = find()
     if path is None:
-        raise NpuError(f"the NPU cannot be used: there is no pyxrt for this Python; {_INSTALL}")
+        raise NpuError(f"the NPU cannot be used: there is no pyxrt for this Python; install {PACKAGES}")
     try:
         module = _import(path)
     except (ImportError, OSError) as error:

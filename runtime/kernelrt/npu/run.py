@@ -86,6 +86,10 @@ class Npu(Protocol):
         """
         ...
 
+    def part(self, buffer: Buffer, offset: int, nbytes: int) -> Buffer:
+        """Whole pages of a buffer, `nbytes` of them from byte `offset` on, as a buffer of their own. NpuError."""
+        ...
+
     def bind(self, kernel: Kernel, sequence: str, buffers: Sequence[Buffer]) -> Bound:
         """A sequence of the kernel with its arguments' buffers, in their order. NpuError where they do not fit."""
         ...

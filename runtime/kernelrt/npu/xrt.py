@@ -137,6 +137,12 @@ class XrtNpu:
             self._shared[address, nbytes] = Buffer(address, nbytes, memory)
         return self._shared[address, nbytes]
 
+    def part(self, buffer: Buffer, offset: int, nbytes: int) -> Buffer:
+        self._check()
+        check_pages(buffer.address + offset, nbytes)
+        with _told(f"{self.name} does not divide a buffer of {buffer.nbytes} bytes"):
+            return Buffer(buffer.address + offset, nbytes, self._pyxrt.bo(buffer.handle, nbytes, offset))
+
     def bind(self, kernel: Kernel, sequence: str, buffers: Sequence[Buffer]) -> Bound:
         self._check()
         check_bound(kernel.entry, sequence, buffers)
@@ -144,8 +150,7 @@ class XrtNpu:
         instructions, words = loaded.instructions[sequence]
         with _told(f"{kernel.entry.name} cannot be bound on {self.name}"):
             run = self._pyxrt.run(loaded.kernel)
-            memories = [cast(Bo, buffer.handle) for buffer in buffers]
-            for index, value in enumerate([OPCODE, instructions, words, *memories]):
+            for index, value in enumerate((OPCODE, instructions, words, *(cast(Bo, each.handle) for each in buffers))):
                 run.set_arg(index, value)
         return Bound(kernel, sequence, tuple(buffers), run)
 

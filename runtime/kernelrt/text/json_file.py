@@ -106,7 +106,7 @@ def _read(path: Path) -> bytes:
 def _load(data: bytes, path: Path, added: list[_Added]) -> tokenizers.Tokenizer:
     try:
         library = tokenizers.Tokenizer.from_buffer(data)
-    except Exception as error:  # the library has no class of its own
+    except ValueError as error:
         raise InputError(f"{path}: {_culprit(data)}: {_problem(error)}") from None
     library.no_truncation()
     library.no_padding()
@@ -123,13 +123,13 @@ def _culprit(data: bytes) -> str:
     bare: dict[str, object] = {"version": "1.0", "model": {"type": "BPE", "vocab": {}, "merges": []}}
     for key, value in whole.items():
         try:
-            tokenizers.Tokenizer.from_str(json.dumps({**bare, key: value}))
-        except Exception:
+            tokenizers.Tokenizer.from_buffer(json.dumps({**bare, key: value}).encode())
+        except ValueError:
             return key
     return "not a usable tokenizer"
 
 
-def _problem(error: Exception) -> str:
+def _problem(error: ValueError) -> str:
     words = str(error).removeprefix("Cannot instantiate Tokenizer from buffer: ")
     return " ".join(re.sub(r" at line \d+ column \d+$", "", words)[:_SHOWN].split())
 

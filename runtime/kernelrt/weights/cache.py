@@ -9,13 +9,14 @@ from typing import Literal
 from kernelrt.jsonio import canonical
 from kernelrt.model import ModelSpec
 from kernelrt.weights.slots import Formats
-from kernelrt.weights.tensor import FileMap
+from kernelrt.weights.tensor import OpenFile
 
 CacheMode = Literal["auto", "always", "off"]
+SUFFIX = ".planes"
 VERSION = 1  # of what the planes of a format are (kernelrt.quant) and of how floats are converted
 _SAMPLES, _SAMPLE = 64, 4096  # pages of each file that are part of the key, and their bytes
-
 _SMALL = 64 << 20  # bytes of a file that is hashed whole
+_READ = 1 << 20  # bytes that are read at a time
 
 
 def cache_path(key: str) -> Path:
@@ -26,10 +27,10 @@ def cache_path(key: str) -> Path:
         folder = Path(base) / "kernelrt"
     else:
         folder = Path.home() / ".cache" / "kernelrt"
-    return folder / "weights" / f"{key}.planes"
+    return folder / "weights" / f"{key}{SUFFIX}"
 
 
-def cache_key(files: Sequence[FileMap], headers: Sequence[int], model: ModelSpec, formats: Formats, part: int) -> str:
+def cache_key(files: Sequence[OpenFile], headers: Sequence[int], model: ModelSpec, formats: Formats, part: int) -> str:
     """SHA-256 in hexadecimal over what the planes depend on; `part` is that of kernelrt.weights.planes_file.
 
     Hashing 50 GB would take longer than converting them. A file is known by its size, its time of modification, its
@@ -45,9 +46,12 @@ def cache_key(files: Sequence[FileMap], headers: Sequence[int], model: ModelSpec
     return hashlib.sha256(canonical(parts)).hexdigest()
 
 
-def _identity(file: FileMap, header: int) -> list[object]:
-    digest = hashlib.sha256(file.bytes(0, file.size if file.size <= _SMALL else header).data)
-    for i in range(_SAMPLES):
-        start = header + (file.size - header) * i // _SAMPLES
-        digest.update(file.bytes(start, min(_SAMPLE, file.size - start)).data)
-    return [file.size, file.mtime_ns, digest.hexdigest()]
+def _identity(file: OpenFile, header: int) -> list[object]:
+    whole = file.size if file.size <= _SMALL else header
+    samples = (header + (file.size - header) * i // _SAMPLES for i in range(_SAMPLES))
+    ranges = [(at, min(at + _READ, whole)) for at in range(0, whole, _READ)]
+    ranges += [(at, min(at + _SAMPLE, file.size)) for at in samples]
+    digest = hashlib.sha256()
+    for start, end in ranges:
+        digest.update(file.bytes(start, end - start).data)
+    return [file.size, file.origin.mtime_ns, digest.hexdigest()]

@@ -16,7 +16,7 @@ from kernelrt.weights.cache import CacheMode
 from kernelrt.weights.load import Cached, load
 from kernelrt.weights.match import conversions
 from kernelrt.weights.slots import Formats, slots
-from kernelrt.weights.tensor import FileMap, Tensor
+from kernelrt.weights.tensor import OpenFile, Tensor
 
 _COMPARED = 16 << 20  # bytes that are held against one another at a time
 # What no weight and no kernel depends on: what the model is called, and which tokens end a text.
@@ -32,7 +32,7 @@ class Checkpoint:
     """
 
     path: Path
-    files: tuple[FileMap, ...]
+    files: tuple[OpenFile, ...]
     headers: tuple[int, ...]
     tensors: Mapping[str, Tensor]
     model: ModelSpec | None
@@ -67,7 +67,8 @@ class Checkpoint:
     def load(self, destination: Destination, progress: Progress) -> LoadReport:
         """Fills every buffer of the destination, from the repacked cache file where there is one.
 
-        `check` must have passed. Raises InputError for a NaN, an infinity or a number outside of the format's range.
+        `check` must have passed. Raises InputError for a NaN, an infinity, a number outside of the format's range, and
+        a file that cannot be read any more.
         """
         began = time.perf_counter()
         wanted = slots(destination.model, destination.formats)
@@ -81,7 +82,7 @@ class Checkpoint:
         return replace(loaded, seconds=time.perf_counter() - began)
 
     def close(self) -> None:
-        """Unmaps the files; a second call does nothing."""
+        """Closes the files; a second call does nothing."""
         for file in self.files:
             file.close()
 
@@ -110,8 +111,6 @@ class Checkpoint:
         for first in range(0, embedding.shape[0] if same else 0, step):
             count = min(step, embedding.shape[0] - first)
             same = same and np.array_equal(head.rows(first, count), embedding.rows(first, count))
-            head.release(first, count)
-            embedding.release(first, count)
         if not same:
             raise InputError(
                 f"{head.file.path}: tensor {printable(head.name)} differs from {printable(embedding.name)}: "

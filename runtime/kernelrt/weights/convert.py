@@ -50,12 +50,14 @@ class Conversion:
         return self.source.encoding.name == self.format and not self.offset
 
     def fill(self, first: int, count: int, out: Bytes) -> None:
-        """Rows [first, first + count) into uint8 [count, staged_row_bytes]. Raises InputError for unusable values."""
+        """Rows [first, first + count) into uint8 [count, staged_row_bytes].
+
+        Raises InputError for unusable values, and for a file that cannot be read any more.
+        """
         step = max(1, _STEP // self.source.width)
         for row in range(first, first + count, step):
             rows = min(step, first + count - row)
             self._fill(row, self.source.rows(row, rows), out[row - first : row - first + rows])
-        self.source.release(first, count)
 
     def _fill(self, first: int, raw: Bytes, out: Bytes) -> None:
         encoding, width = self.source.encoding, self.source.width

@@ -1,36 +1,40 @@
 """Loading: converted from a checkpoint, or from the repacked cache file of an earlier load."""
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kernelrt.errors import InputError
 from kernelrt.gpu.memory import Buffer
 from kernelrt.loading import Destination, LoadReport
 from kernelrt.machine import Progress
 from kernelrt.weights.cache import cache_key, cache_path
+from kernelrt.weights.collect import collect
 from kernelrt.weights.convert import Conversion, scratch_bytes
+from kernelrt.weights.origin import Origin
 from kernelrt.weights.pieces import jobs
-from kernelrt.weights.planes_file import PlanesFile, PlanesFileError, part_bytes, write_planes
+from kernelrt.weights.planes_file import PlanesFile, part_bytes, write_planes
 from kernelrt.weights.slots import Slot
-from kernelrt.weights.stream import stream, threads
-from kernelrt.weights.tensor import FileMap
+from kernelrt.weights.stream import counted, stream, threads
+from kernelrt.weights.tensor import OpenFile
 
 _SPARE = 1 << 20  # bytes of a cache file beside its planes, at the most
 
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """A repacked cache file, which may be there or not."""
+    """A repacked cache file of `origins`, which may be there or not."""
 
     path: Path
     key: str
+    origins: tuple[Origin, ...]
 
     @staticmethod
-    def of(files: Sequence[FileMap], headers: Sequence[int], destination: Destination) -> "Cached":
+    def of(files: Sequence[OpenFile], headers: Sequence[int], destination: Destination) -> "Cached":
         part = part_bytes(destination.ring)
         key = cache_key(files, headers, destination.model, destination.formats, part)
-        return Cached(cache_path(key), key)
+        return Cached(cache_path(key), key, tuple(file.origin for file in files))
 
 
 def load(
@@ -43,8 +47,8 @@ def load(
 ) -> LoadReport:
     """Fills the slots, and writes the cache file if it was not there; `what` describes the sources.
 
-    A cache file that cannot be used or written is a note of the report, not an error. Raises InputError for values that
-    no format holds.
+    A cache file that cannot be used or written is a note of the report, not an error; so is one that was removed with
+    its weights gone. Raises InputError for values that no format holds, and weights that cannot be read any more.
     """
     planes = {name: nbytes for slot in slots for name, nbytes in slot.planes().items()}
     ring = sum(buffer.nbytes for buffer in destination.ring)
@@ -52,10 +56,10 @@ def load(
     if cache is not None and cache.path.exists():
         try:
             return _from_cache(cache, planes, destination, progress)
-        except PlanesFileError as error:
+        except InputError as error:
             notes.append(f"the cache file of the weights cannot be used and is made again: {error}")
     read = sum(conversion.source.nbytes for conversion in sources.values())
-    stream(jobs(slots, sources, destination), destination, _counted(progress, "weights", read))
+    stream(jobs(slots, sources, destination), destination, counted(progress, "weights", read))
     scratch = threads() * scratch_bytes(max(slot.width for slot in slots))
     report = LoadReport(0.0, read, sum(planes.values()), ring + scratch, what)
     if cache is None:
@@ -66,39 +70,24 @@ def load(
 
 
 def _from_cache(cache: Cached, planes: Mapping[str, int], destination: Destination, progress: Progress) -> LoadReport:
-    opened = PlanesFile.open(cache.path, cache.key, planes, part_bytes(destination.ring))
-    total = sum(planes.values())
-    try:
-        advance = _counted(progress, "weights", total)
-        stream(opened.jobs(destination), destination, advance)
-    finally:
-        opened.file.close()
-    ring = sum(buffer.nbytes for buffer in destination.ring)
-    return LoadReport(0.0, total, total, ring, f"repacked cache file {cache.path}")
+    """InputError where it cannot be used."""
+    total, part = sum(planes.values()), part_bytes(destination.ring)
+    with OpenFile(cache.path) as file:
+        found = PlanesFile.of(file, cache.key, planes, part)
+        stream(found.jobs(destination), destination, counted(progress, "weights", total))
+    memory = sum(buffer.nbytes for buffer in destination.ring) + threads() * part
+    return LoadReport(0.0, total, total, memory, f"repacked cache file {cache.path}")
 
 
 def _write(cache: Cached, planes: Mapping[str, Buffer], ring: Sequence[Buffer], progress: Progress) -> Iterable[str]:
-    """Gives what the user should know where the file cannot be written."""
+    """Gives what the user should know: that the file cannot be written, or which others went."""
     total = sum(buffer.nbytes for buffer in planes.values())
     try:
         cache.path.parent.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(cache.path.parent).free
         if free < total + _SPARE:
             return [f"no cache file of the weights: {cache.path.parent} has {free} bytes free, {total} are needed"]
-        write_planes(cache.path, cache.key, planes, ring, _counted(progress, "weights cache", total))
+        write_planes(cache.path, cache.key, cache.origins, planes, ring, counted(progress, "weights cache", total))
     except OSError as error:
         return [f"no cache file of the weights: {cache.path}: {error.strerror or error}"]
-    return []
-
-
-def _counted(progress: Progress, what: str, total: int) -> Callable[[int], None]:
-    """Progress in bytes that were done since the last call."""
-    done = 0
-
-    def advance(nbytes: int) -> None:
-        nonlocal done
-        done += nbytes
-        progress(what, done, total)
-
-    progress(what, 0, total)
-    return advance
+    return collect(cache.path.parent)

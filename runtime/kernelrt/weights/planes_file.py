@@ -1,12 +1,14 @@
-"""The repacked cache file: a model's planes as the device holds them, so that a start only maps and uploads.
+"""The repacked cache file: a model's planes as the device holds them, so that a start only reads and uploads.
 
-Layout: the planes one after the other, then a sealed JSON object (where each is, with a CRC-32 for every part of it),
-then that object's length as u64 and 8 bytes of magic. The end is written last, so a file that was cut off has none.
+Layout: the planes one after the other, then a sealed JSON object (where each is, with a CRC-32 for every part of it,
+and which weights files they were made of), then that object's length as u64 and 8 bytes of magic. The end is written
+last, so a file that was cut off has none.
 """
 
+import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,21 +22,18 @@ import numpy as np
 from kernelrt.errors import InputError
 from kernelrt.gpu.commands import Submission, copying
 from kernelrt.gpu.memory import Buffer
-from kernelrt.jsonio import JsonError, Node, seal, unseal
+from kernelrt.jsonio import Node, seal, unseal
 from kernelrt.loading import Destination
+from kernelrt.weights.origin import Origin
 from kernelrt.weights.partial import partial_file
 from kernelrt.weights.stream import Copy, Fill, Job, threads
-from kernelrt.weights.tensor import FileMap
+from kernelrt.weights.tensor import OpenFile
 
 _PART = 4 << 20  # bytes that have a checksum of their own, and that one thread reads at a time
 _ALIGN = 64  # bytes, of a plane in the file and of a part in a staging buffer
-_MAGIC = b"KRTPLAN1"
+_MAGIC = b"KRTPLAN2"
 _END = struct.Struct("<Q8s")
 _MAX_TABLE = 64 << 20
-
-
-class PlanesFileError(Exception):
-    """The file cannot be used: it is damaged, or of something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +45,34 @@ class _Plane:
 
 
 @dataclass(frozen=True, slots=True)
+class _Table:
+    key: str
+    origins: tuple[Origin, ...]
+    planes: tuple[_Plane, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PlanesFile:
     """An open file whose table is intact; its planes are checked while they are read. `part`: see `part_bytes`."""
 
-    file: FileMap
+    file: OpenFile
     planes: tuple[_Plane, ...]
     part: int
 
     @staticmethod
-    def open(path: Path, key: str, sizes: Mapping[str, int], part: int) -> "PlanesFile":
-        """The file at `path`, which must hold planes of these sizes under this key. Raises PlanesFileError."""
-        try:
-            file = FileMap(path)
-        except InputError as error:
-            raise PlanesFileError(str(error)) from None
-        try:
-            planes = _read_table(file, key)
-        except (JsonError, ValueError) as error:
-            raise PlanesFileError(f"{path}: damaged ({error})") from None
-        if {plane.name: plane.nbytes for plane in planes} != dict(sizes):
-            raise PlanesFileError(f"{path}: it holds other planes")
-        if any(len(plane.checksums) != -(-plane.nbytes // part) for plane in planes):
-            raise PlanesFileError(f"{path}: it has other checksums")
-        return PlanesFile(file, planes, part)
+    def of(file: OpenFile, key: str, sizes: Mapping[str, int], part: int) -> "PlanesFile":
+        """What is in `file`, which must be planes of these sizes under this key. Raises InputError."""
+        table = _read_table(file)
+        if table.key != key:
+            raise InputError(f"{file.path}: damaged (it is of other weights)")
+        if {plane.name: plane.nbytes for plane in table.planes} != dict(sizes):
+            raise InputError(f"{file.path}: it holds other planes")
+        if any(len(plane.checksums) != -(-plane.nbytes // part) for plane in table.planes):
+            raise InputError(f"{file.path}: it has other checksums")
+        return PlanesFile(file, table.planes, part)
 
     def jobs(self, destination: Destination) -> Iterator[Job]:
-        """Uploads the planes. Their fills raise PlanesFileError where a checksum is wrong."""
+        """Uploads the planes. Their fills raise InputError where a checksum is wrong."""
         capacity = destination.ring[0].nbytes
         fills: list[Fill] = []
         moves: list[Copy] = []
@@ -94,9 +95,8 @@ class PlanesFile:
         nbytes = min(self.part, plane.nbytes - begin)
         content = self.file.bytes(plane.start + begin, nbytes)
         if zlib.crc32(content.data) != plane.checksums[number]:
-            raise PlanesFileError(f"{self.file.path}: damaged (a checksum of {plane.name} differs)")
+            raise InputError(f"{self.file.path}: damaged (a checksum of {plane.name} differs)")
         np.frombuffer(view, np.uint8, nbytes, at)[:] = content
-        self.file.release(plane.start + begin, nbytes)
 
 
 def part_bytes(ring: Sequence[Buffer]) -> int:
@@ -105,16 +105,23 @@ def part_bytes(ring: Sequence[Buffer]) -> int:
 
 
 def write_planes(
-    path: Path, key: str, planes: Mapping[str, Buffer], ring: Sequence[Buffer], progress: Callable[[int], None]
+    path: Path,
+    key: str,
+    origins: Iterable[Origin],
+    planes: Mapping[str, Buffer],
+    ring: Sequence[Buffer],
+    progress: Callable[[int], None],
 ) -> None:
     """Reads the planes back from the device and writes them, whole or not at all. Raises OSError.
 
-    `ring` has two members or more; `progress` gets the bytes of each part of the work.
+    `origins`: the weights files that they were made of. `ring` has two members or more; `progress` gets the bytes of
+    each part of the work.
     """
     with partial_file(path, durable=False) as file, ThreadPoolExecutor(threads(), "checksums") as pool:
         written = [_write(file, name, buffer, ring, pool, progress) for name, buffer in planes.items()]
         table = [[plane.name, plane.start, plane.nbytes, list(plane.checksums)] for plane in written]
-        text = seal({"key": key, "planes": table})
+        made_of = [[_text(origin.path), origin.size, origin.mtime_ns] for origin in origins]
+        text = seal({"key": key, "origins": made_of, "planes": table})
         file.write(text + _END.pack(len(text), _MAGIC))
 
 
@@ -153,23 +160,49 @@ def _read_back(stack: ExitStack, buffer: Buffer, begin: int, staging: Buffer) ->
     return submission
 
 
-def _read_table(file: FileMap, key: str) -> tuple[_Plane, ...]:
-    """Raises JsonError or ValueError where the file's end is not what `write_planes` wrote."""
+def origins_of(path: Path) -> tuple[Origin, ...]:
+    """The weights files that a file was made of. Raises InputError."""
+    with OpenFile(path) as file:
+        return _read_table(file).origins
+
+
+def _read_table(file: OpenFile) -> _Table:
+    """Raises InputError where the file's end is not what `write_planes` wrote."""
+    try:
+        return _table(file)
+    except ValueError as error:  # JsonError among them
+        raise InputError(f"{file.path}: damaged ({error})") from None
+
+
+def _table(file: OpenFile) -> _Table:
     if file.size < _END.size:
         raise ValueError("cut off")
     length, magic = _END.unpack(file.bytes(file.size - _END.size, _END.size).tobytes())
     begin = file.size - _END.size - length
     if magic != _MAGIC or length > _MAX_TABLE or begin < 0:
         raise ValueError("cut off, or never finished")
-    members = unseal(file.bytes(begin, length).tobytes(), "its table").members("digest", "key", "planes")
-    if members["key"].text() != key:
-        raise ValueError("it is of other weights")
+    sealed = unseal(file.bytes(begin, length).tobytes(), "its table")
+    members = sealed.members("digest", "key", "origins", "planes")
     planes = tuple(_read_plane(item) for item in members["planes"].items())
     if any(plane.start + plane.nbytes > begin for plane in planes):
         raise ValueError("its planes do not fit into it")
-    return planes
+    return _Table(members["key"].text(), tuple(_read_origin(item) for item in members["origins"].items()), planes)
 
 
 def _read_plane(node: Node) -> _Plane:
     name, start, nbytes, checksums = node.items(4)
     return _Plane(name.text(), start.integer(), nbytes.integer(1), tuple(item.integer() for item in checksums.items()))
+
+
+def _read_origin(node: Node) -> Origin:
+    path, size, mtime_ns = node.items(3)
+    return Origin(_path(path.text()), size.integer(), mtime_ns.integer(-(1 << 63)))
+
+
+def _text(path: Path) -> str:
+    """A path's bytes as characters: not every path is Unicode, and JSON is."""
+    return os.fsencode(path).decode("latin-1")
+
+
+def _path(text: str) -> Path:
+    return Path(os.fsdecode(text.encode("latin-1")))

@@ -13,7 +13,7 @@ from kernelrt.model import ModelSpec
 from kernelrt.quant import BLOCK, QUANTS, padded
 from kernelrt.weights.arrays import reshape, view
 from kernelrt.weights.slots import Formats, Slot, slots
-from kernelrt.weights.stream import Copy, Job, stream
+from kernelrt.weights.stream import Copy, Job, counted, stream
 from kernelrt.weights.tensor import Bytes
 
 _PATTERN = 8 << 20  # bytes of random rows that are made at a time
@@ -39,15 +39,7 @@ class RandomWeights:
         began = time.perf_counter()
         wanted = slots(destination.model, destination.formats)
         total = sum(sum(slot.planes().values()) for slot in wanted)
-        done = 0
-
-        def advance(nbytes: int) -> None:
-            nonlocal done
-            done += nbytes
-            progress("weights", done, total)
-
-        progress("weights", 0, total)
-        stream(_jobs(self.seed, wanted, destination), destination, advance)
+        stream(_jobs(self.seed, wanted, destination), destination, counted(progress, "weights", total))
         ring = sum(buffer.nbytes for buffer in destination.ring)
         seconds = time.perf_counter() - began
         return LoadReport(seconds, 0, total, ring + 8 * _PATTERN, f"random weights, seed {self.seed}")

@@ -1,5 +1,6 @@
 """Opening a checkpoint: a GGUF file, a safetensors file, or a folder with a config.json and one or many of those."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
@@ -11,7 +12,7 @@ from kernelrt.weights.cache import CacheMode
 from kernelrt.weights.checkpoint import Checkpoint
 from kernelrt.weights.names import gguf_name, hf_name, is_vision, role_of_gguf, role_of_hf
 from kernelrt.weights.safetensors import Header, parse_object, read_header
-from kernelrt.weights.tensor import BF16, F16, F32, Q4_0, Q6_K, Q8_0, FileMap, Tensor
+from kernelrt.weights.tensor import BF16, F16, F32, Q4_0, Q6_K, Q8_0, OpenFile, Tensor
 
 INDEX, SINGLE, CONFIG = "model.safetensors.index.json", "model.safetensors", "config.json"
 _GGUF = {"F32": F32, "F16": F16, "BF16": BF16, "Q4_0": Q4_0, "Q8_0": Q8_0, "Q6_K": Q6_K}
@@ -19,28 +20,35 @@ _SAFETENSORS = {"F32": F32, "F16": F16, "BF16": BF16}
 
 
 def open_checkpoint(path: Path, cache: CacheMode = "auto") -> Checkpoint:
-    """Maps the files and reads their headers; no weight is read yet. Close the checkpoint when it is loaded.
+    """Opens the files and reads their headers; no weight is read yet. Close the checkpoint when it is loaded.
 
     `cache`: whether loading uses and writes a repacked cache file: where weights are converted, always, or never.
     Raises InputError where a file cannot be read, is cut off or lies about its content, and for a tensor that Gemma 3
     does not have (those of the vision part are passed over).
     """
+    with ExitStack() as opened:  # closes the files again where they are not what they should be
+        checkpoint = _open(path, cache, opened)
+        opened.pop_all()
+        return checkpoint
+
+
+def _open(path: Path, cache: CacheMode, opened: ExitStack) -> Checkpoint:
     if is_folder(path):
-        return _safetensors(path, _shards(path), path / CONFIG, cache)
+        return _safetensors(path, _shards(path), path / CONFIG, cache, opened)
     if path.suffix.lower() == ".gguf":
-        return _gguf(path, cache)
+        return _gguf(path, cache, opened)
     if path.suffix.lower() == ".safetensors":
         config = path.with_name(CONFIG)
-        return _safetensors(path, {path: None}, config if config.exists() else None, cache)
+        return _safetensors(path, {path: None}, config if config.exists() else None, cache, opened)
     raise InputError(f"{path}: no weights; expected a *.gguf file, a *.safetensors file, or a folder with {SINGLE}")
 
 
-def _gguf(path: Path, cache: CacheMode) -> Checkpoint:
+def _gguf(path: Path, cache: CacheMode, opened: ExitStack) -> Checkpoint:
     gguf = read_gguf(path)
     if (parts := gguf.fields.get("split.count", 1)) not in (0, 1):
         raise InputError(f"{path}: one of {shown(parts)} parts; join them first (llama-gguf-split --merge)")
     model = ModelSpec.load(path)
-    file = FileMap(path)
+    file = opened.enter_context(OpenFile(path))
     tensors: dict[str, Tensor] = {}
     for info in gguf.tensors.values():
         if (encoding := _GGUF.get(info.type.name)) is None:
@@ -51,15 +59,17 @@ def _gguf(path: Path, cache: CacheMode) -> Checkpoint:
     return Checkpoint(path, (file,), (gguf.header_bytes,), tensors, model, gguf_name, 0.0, cache)
 
 
-def _safetensors(path: Path, shards: dict[Path, set[str] | None], config: Path | None, cache: CacheMode) -> Checkpoint:
+def _safetensors(
+    path: Path, shards: dict[Path, set[str] | None], config: Path | None, cache: CacheMode, opened: ExitStack
+) -> Checkpoint:
     """`shards` maps each file to the tensors that it must hold (None: it says that itself)."""
     model = None if config is None else ModelSpec.load(config)
     headers: list[Header] = []
-    files: list[FileMap] = []
+    files: list[OpenFile] = []
     tensors: dict[str, Tensor] = {}
     for shard, expected in shards.items():
         headers.append(read_header(shard))
-        files.append(FileMap(shard))
+        files.append(opened.enter_context(OpenFile(shard)))
         names = {entry.name for entry in headers[-1].entries}
         if expected is not None and (different := names ^ expected):
             where = "is not in" if (name := min(different)) in expected else "is in"

@@ -12,6 +12,7 @@ from kernelrt.gpu.descriptors import Dispatch
 from kernelrt.gpu.memory import Buffer
 from kernelrt.gpu.run import Recording
 from kernelrt.loading import Destination, Repack
+from kernelrt.machine import Progress
 from kernelrt.params import Params
 
 Fill = Callable[[memoryview], None]  # writes into the staging buffer; run in any thread
@@ -131,6 +132,19 @@ class _Place:
             barrier(device, command)
 
         return Commands(device, record)
+
+
+def counted(progress: Progress, what: str, total: int) -> Callable[[int], None]:
+    """Takes the bytes done since the last call, and tells `progress` of all so far."""
+    done = 0
+
+    def advance(nbytes: int) -> None:
+        nonlocal done
+        done += nbytes
+        progress(what, done, total)
+
+    progress(what, 0, total)
+    return advance
 
 
 def stream(jobs: Iterable[Job], destination: Destination, progress: Callable[[int], None]) -> None:

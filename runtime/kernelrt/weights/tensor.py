@@ -1,7 +1,6 @@
-"""A tensor of a weights file: its format, its shape, and its bytes, mapped and never copied."""
+"""A tensor of a weights file: its format, its shape, and its bytes, read where they are needed."""
 
 import math
-import mmap
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from kernelrt.errors import InputError
 from kernelrt.specfile import open_file
 from kernelrt.weights.arrays import reshape
+from kernelrt.weights.origin import Origin
 
 Bytes = NDArray[np.uint8]
 
@@ -38,41 +38,49 @@ F32, F16, BF16 = Encoding("f32", 1, 4), Encoding("f16", 1, 2), Encoding("bf16", 
 Q4_0, Q8_0, Q6_K = Encoding("q4_0", 32, 18), Encoding("q8_0", 32, 34), Encoding("q6_k", 256, 210)
 
 
-class FileMap:
-    """A file mapped for reading; `size` and `mtime_ns` as they were when it was opened."""
+class OpenFile:
+    """A file that is open for reading; `origin` is what it was when it was opened.
+
+    NOTES: it is read, not mapped. A file that is cut off or a disk that fails while a mapping is read ends the process
+    by a signal; here it is an error. A copy out of the page cache takes no longer than the page faults of a mapping.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Raises InputError where it cannot be read or mapped."""
+        """Raises InputError where it cannot be opened."""
         self.path = path
-        with open_file(path) as file:
-            status = os.fstat(file.fileno())
-            self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
-            try:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self.size else None
-            except OSError as error:
-                raise InputError(f"{path}: cannot be mapped: {error.strerror or error}") from None
+        self._file = open_file(path)
+        status = os.fstat(self._file.fileno())
+        self.origin = Origin(path.absolute(), status.st_size, status.st_mtime_ns)
+
+    @property
+    def size(self) -> int:
+        return self.origin.size
 
     def bytes(self, start: int, count: int) -> Bytes:
-        """`count` bytes from `start`, read-only. They hold the map open for as long as they live."""
-        if self._map is None or not count:
-            return np.empty(0, np.uint8)
-        return np.frombuffer(self._map, np.uint8, count, start)
-
-    def release(self, start: int, count: int) -> None:
-        """These bytes will not be read again: their pages leave this process, not the page cache."""
-        if self._map is None:
-            return
-        begin = start // mmap.PAGESIZE * mmap.PAGESIZE
-        self._map.madvise(mmap.MADV_DONTNEED, begin, start + count - begin)
+        """`count` bytes from `start`. InputError where the file cannot be read, or has not got them any more."""
+        found = np.empty(count, np.uint8)
+        at = 0
+        while at < count:
+            try:
+                got = os.preadv(self._file.fileno(), [found[at:].data], start + at)
+            except OSError as error:
+                raise InputError(f"{self.path}: cannot be read: {error.strerror or error}") from None
+            if not got:
+                raise InputError(
+                    f"{self.path}: cut off while it was read: it had {self.size} bytes and ends at {start + at} now"
+                )
+            at += got
+        return found
 
     def close(self) -> None:
-        """Unmaps the file, or leaves that to the last array that shows it."""
-        mapped, self._map = self._map, None
-        if mapped is not None:
-            try:
-                mapped.close()
-            except BufferError:  # an error that is still being handled may hold a view in its frames
-                return
+        """A second call does nothing."""
+        self._file.close()
+
+    def __enter__(self) -> "OpenFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ class Tensor:
     name: str
     encoding: Encoding
     shape: tuple[int, ...]
-    file: FileMap
+    file: OpenFile
     start: int
 
     @property
@@ -104,7 +112,3 @@ class Tensor:
         """The bytes of some rows (a vector is one row): uint8 [count, row_bytes]."""
         start = self.start + first * self.row_bytes
         return reshape(self.file.bytes(start, count * self.row_bytes), count, self.row_bytes)
-
-    def release(self, first: int, count: int) -> None:
-        """Some rows will not be read again."""
-        self.file.release(self.start + first * self.row_bytes, count * self.row_bytes)

@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kernelrt.npu.design import Buffer, Core, Fifo, FifoEnd, Lock, Memref, Place, Tile
+from kernelrt.npu.design import Buffer, Core, Lock
+from kernelrt.npu.fifo import Fifo, FifoEnd
+from kernelrt.npu.hardware import Tile
 from kernelrt.npu.jit.compile import compile_core
 from kernelrt.npu.jit.core import CompiledCore
+from kernelrt.npu.memref import Memref
+from kernelrt.npu.place import Place
 
 TILE = Tile(0, 2)
 BODY = Place(10, 5)  # where bodies of these tests stand in their file

@@ -76,9 +76,9 @@ def test_a_loop_with_calls_is_counted_as_far_as_it_came() -> None:
 
     with pytest.raises(TimeoutError):
         core.run([memory.ctypes.data], call)
-    # the block of a loop with a constant number of trips counts once it is entered
-    assert seen == [16, 32, 48, 64]
-    assert len(core.counters) == 2
+    # what stands behind a call is counted behind it: it has not run while the call waits
+    assert seen == [0, 16, 32, 48]
+    assert len(core.counters) == 3
 
 
 @pytest.mark.parametrize(
@@ -133,4 +133,5 @@ scf.for %i = %c0 to %c1 step %c1 {
 }
 aie.end"""
     core = compiled(body)
-    assert [(block.where.line, block.where.column, block.depth) for block in core.costs] == [(10, 11, 0), (13, 3, 1)]
+    places = [(block.where.line, block.where.column, block.depth) for block in core.costs]
+    assert places == [(10, 11, 0), (13, 3, 1), (14, 8, 1)]  # an event may be where the core is left: a cut behind it

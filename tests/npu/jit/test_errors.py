@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from kernelrt.npu.design import Buffer, Core, Fifo, FifoEnd, Lock, Memref, Place, Tile
+from kernelrt.npu.design import Buffer, Core, Lock
 from kernelrt.npu.errors import DesignError, SimulationError
+from kernelrt.npu.fifo import Fifo, FifoEnd
+from kernelrt.npu.hardware import Tile
 from kernelrt.npu.jit.compile import compile_core
 from kernelrt.npu.jit.core import CompiledCore
+from kernelrt.npu.memref import Memref
+from kernelrt.npu.place import Place
 from tests.npu.jit.harness import compiled
 
 RUNTIME = Path(__file__).resolve().parents[3] / "runtime"
@@ -71,7 +75,9 @@ def test_the_body_without_end_is_missing_its_terminator() -> None:
 def test_a_missing_package_is_named(package: str, missing: str) -> None:
     script = (
         f"import sys; sys.path.insert(0, {str(RUNTIME)!r}); sys.modules[{package!r}] = None\n"
-        "from kernelrt.npu.design import Core, Place, Tile\n"
+        "from kernelrt.npu.design import Core\n"
+        "from kernelrt.npu.hardware import Tile\n"
+        "from kernelrt.npu.place import Place\n"
         "from kernelrt.npu.errors import NpuError\n"
         "from kernelrt.npu.jit.compile import compile_core\n"
         "try: compile_core(Core(Tile(0, 2), 'aie.end', {}, '', 1024, None, Place(1, 1)), {}, {}, {}, 'f')\n"

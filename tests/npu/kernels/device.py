@@ -67,7 +67,7 @@ def prefill(shape: Shape, start: int, rows: int, given: Inputs, cut: Cut | None 
     cut = cut or attention_prefill.tuned(shape, "prefill")
     spec = attention_prefill.spec(shape, "prefill", cut)
     chunk = attention_prefill.chunk_of(shape, cut)
-    named, at = serving(start, shape.starts, shape.spread, shape.capacity)
+    named, at = serving(start, shape.starts, shape.spread, shape.capacity, shape.window)
     headers = [
         chunk.header(i, start, rows, chunk.stream(i, at, shape.spread), given.shift, given.factor)
         for i in range(chunk.passes)
@@ -84,7 +84,7 @@ def decode(shape: Shape, positions: tuple[int | None, ...], given: Inputs) -> tu
     spec = attention_decode.spec(shape, "decode", cut)
     chunk = attention_decode.chunk_of(shape, cut)
     last = max(p for p in positions if p is not None)
-    named, at = serving(last, shape.starts, shape.spread, shape.capacity)
+    named, at = serving(last, shape.starts, shape.spread, shape.capacity, shape.window)
     stream = chunk.stream(0, at, shape.spread)
     headers = [chunk.header(0, p or 0, int(p is not None), stream, given.shift, given.factor) for p in positions]
     passes = np.repeat(np.array(headers, np.int32)[:, None], shape.kv_heads, 1)

@@ -7,7 +7,7 @@ import pytest
 
 from kernelc.npu import attention_prefill
 from kernelc.npu.attention import Cut, Shape
-from kernelrt.npu.design import Tile
+from kernelrt.npu.hardware import Tile
 from tests.npu.kernels import device
 from tests.oracle import npu_attention
 from tests.oracle.npu_numbers import relative, to_bf16

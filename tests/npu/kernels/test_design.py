@@ -12,10 +12,10 @@ from kernelc.npu.lowers import refused
 from kernelc.npu.plan import plan
 from kernelc.npu.render import render
 from kernelc.npu.spec import ITEM_BYTES, NpuKernelSpec
-from kernelrt.errors import InputError
+from kernelrt.errors import InputError, MissingKernelError
 from kernelrt.model import ModelSpec
 from kernelrt.npu.attention import serving
-from kernelrt.npu.design import Tile
+from kernelrt.npu.hardware import Tile
 from kernelrt.npu.text.load import load
 
 PREFILL = Shape(8, 4, 64, 256, None, (0,), 1, 64)
@@ -100,15 +100,17 @@ def test_every_model_has_its_kernels(model: str) -> None:
     assert {dict(spec.tags)["phase"] for spec in specs} == {"prefill", "decode"}
     for spec in specs:
         assert not spec.budget.faults()
-        tags = {key: int(value) for key, value in spec.tags if key in ("spread", "capacity")}
+        tags = {key: int(value) for key, value in spec.tags if key in ("spread", "capacity", "window")}
         starts = tuple(int(name.removeprefix("start_")) for name in spec.sequences)
-        longest = 2048 if "s2048" in spec.name or tags["capacity"] > 512 else tags["capacity"]
-        for position in range(0, longest - tags["spread"] + 1, 61):
-            named, at = serving(position, starts, tags["spread"], tags["capacity"])
+        turns = tags["window"] > 0 and starts[-1] >= tags["capacity"]
+        for position in range(0, (2048 if turns else tags["capacity"]) - tags["spread"] + 1, 61):
+            named, at = serving(position, starts, tags["spread"], tags["capacity"], tags["window"])
             assert at - tags["spread"] < position <= at
             assert (at - named) % tags["capacity"] == 0
 
 
-def test_a_position_that_no_sequence_serves_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no sequence of instructions serves position 300"):
-        serving(300, (0, 64), 64, 512)
+@pytest.mark.parametrize("window", [None, 16])
+def test_a_position_that_no_sequence_serves_is_an_error(window: int | None) -> None:
+    """With a window neither, for none of the sequences reaches back that far."""
+    with pytest.raises(MissingKernelError, match="no sequence of instructions serves position 300"):
+        serving(300, (0, 64), 64, 256, window)

@@ -7,20 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kernelrt.npu.design import (
-    AwaitTask,
-    Bd,
-    Channel,
-    ConfigureTask,
-    Design,
-    FreeTask,
-    Instruction,
-    Place,
-    StartTask,
-    Tile,
-    Write32,
-)
+from kernelrt.npu.bd import Bd
+from kernelrt.npu.design import Channel, Design
 from kernelrt.npu.errors import SimulationError
+from kernelrt.npu.hardware import Tile
+from kernelrt.npu.instructions import AwaitTask, ConfigureTask, FreeTask, Instruction, StartTask, Write32
+from kernelrt.npu.place import Place
 from kernelrt.npu.sim.machine import Options, Simulator
 from tests.npu.sim.designs import SEEDS, add_one, core, design, each, fifo, get, memcpy, put, sequence, whole, worker
 

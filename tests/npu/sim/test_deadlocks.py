@@ -72,6 +72,18 @@ def test_a_core_that_ended() -> None:
     assert "nothing that still runs releases out.full" in message
 
 
+def test_a_core_whose_stream_nobody_reads() -> None:
+    """The chain goes on at the core behind the stream's port, which waits for the sender."""
+    text = "aie.flow(%t2, Core : 0, %t3, Core : 0)\n" + fifo("x", "%t2, {%t3}", SMALL) + fifo("out", "%t3, {%s}", SMALL)
+    words = each(16, "aie.put_stream(%zero : i32, %one : i32)")
+    sends = ["%zero = arith.constant 0 : i32", words, get("x", "Produce", SMALL), put("x", "Produce")]
+    text += core("t2", "\n".join(sends))
+    text += core("t3", "\n".join([get("x", "Consume", SMALL), get("out", "Produce", SMALL), put("out", "Produce")]))
+    message = stalls(text + sequence("%b: memref<16xi32>", ("out", whole("b", 16))), 16)
+    assert "core (0, 3) waits for a full object of fifo x" in message
+    assert "core (0, 2) is stalled, for (0, 3) Core 0 takes no more: core (0, 3) again, a cycle" in message
+
+
 def test_a_broadcast_that_one_consumer_does_not_take() -> None:
     """Both consumers get what either gets: one that stops stalls the other."""
     text = fifo("in", "%s, {%t2, %t3}", SMALL) + fifo("out", "%t2, {%s}", SMALL) + worker("t2", 16)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kernelrt.npu.design import Tile
+from kernelrt.npu.hardware import Tile
 from tests.npu.sim.designs import add_one, core, each, fifo, get, numbers, put, sequence, simulate, whole, worker
 
 N = 256

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelrt.npu.design import Bd, Dim, Pad, Place
+from kernelrt.npu.bd import Bd, Dim, Pad
+from kernelrt.npu.place import Place
 from kernelrt.npu.sim.pattern import Pattern, PatternError
 
 HERE = Place(1, 1)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kernelrt.npu.design import Tile
+from kernelrt.npu.hardware import Tile
 from kernelrt.npu.sim.machine import Simulator
 from tests.npu.sim.designs import core, design, fifo, get, numbers, put, sequence, simulate, whole, worker
 

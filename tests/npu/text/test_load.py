@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Tile
+from kernelrt.npu.hardware import Tile
 from kernelrt.npu.text.load import load
 from tests.npu.text.programs import device
 

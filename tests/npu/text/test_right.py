@@ -2,7 +2,12 @@
 
 import pytest
 
-from kernelrt.npu.design import Bd, Design, Dim, FifoEnd, LockUse, Memref, Pad, Place, Port, Tile
+from kernelrt.npu.bd import Bd, Dim, LockUse, Pad
+from kernelrt.npu.design import Design, Port
+from kernelrt.npu.fifo import FifoEnd
+from kernelrt.npu.hardware import Tile
+from kernelrt.npu.memref import Memref
+from kernelrt.npu.place import Place
 from kernelrt.npu.text.load import load
 from tests.npu.text import programs
 

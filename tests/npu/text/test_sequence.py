@@ -2,23 +2,22 @@
 
 import pytest
 
-from kernelrt.npu.design import (
+from kernelrt.npu.bd import Dim, LockUse
+from kernelrt.npu.hardware import Tile
+from kernelrt.npu.instructions import (
     Argument,
     AwaitTask,
     ConfigureTask,
-    Dim,
     FreeTask,
     Instruction,
-    LockUse,
-    Memref,
     RtpWrite,
     RuntimeSequence,
     SetLock,
     StartTask,
     Sync,
-    Tile,
     Write32,
 )
+from kernelrt.npu.memref import Memref
 from kernelrt.npu.text.load import load
 from tests.npu.text import programs, programs_host
 

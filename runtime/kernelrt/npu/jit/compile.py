@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from kernelrt.npu.design import Buffer, Core, Fifo, Lock
+from kernelrt.npu.design import Buffer, Core, Lock
 from kernelrt.npu.errors import DesignError
+from kernelrt.npu.fifo import Fifo
 from kernelrt.npu.jit.api import Mlir
 from kernelrt.npu.jit.checks import Checks, Fault
 from kernelrt.npu.jit.core import Block, CompiledCore, Described
@@ -16,7 +17,7 @@ from kernelrt.npu.jit.lower import lowered
 from kernelrt.npu.jit.module import Parsed, walk
 from kernelrt.npu.jit.native import Native, Target, native
 from kernelrt.npu.jit.ranges import Ranges
-from kernelrt.npu.jit.rewrite import Program, memref, rewrite
+from kernelrt.npu.jit.rewrite import Program, rewrite
 from kernelrt.npu.jit.site import CallSite
 from kernelrt.npu.jit.sites import Detail, details
 from kernelrt.npu.jit.stack import stack_bytes
@@ -133,7 +134,7 @@ def _check(program: Program, number: int, site: CallSite, fifos: Mapping[str, Fi
         raise DesignError.at(program.file, site.where, f"the design has no objectfifo @{site.name}")
     if site.kind == "fifo_access":
         fifo = fifos[site.name]
-        objects, accessed = memref(fifo.type), program.sites[number].result
+        objects, accessed = str(fifo.type), program.sites[number].result
         if re.sub(r"\s", "", accessed) != objects:
             raise DesignError.at(
                 program.file,
@@ -147,4 +148,4 @@ def _message(program: Program, fault: Fault, names: Mapping[str, str]) -> str:
     problem = fault.problem
     for name, value in names.items():
         problem = problem.replace(f"{{{name}}}", value)
-    return f"{program.file}:{where.line}:{where.column}: {problem}"
+    return f"{where.within(program.file)}: {problem}"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kernelrt.npu.design import Place
 from kernelrt.npu.errors import SimulationError
 from kernelrt.npu.jit import emit, watch
 from kernelrt.npu.jit.cost import Cost
 from kernelrt.npu.jit.site import CallSite
+from kernelrt.npu.place import Place
 
 Call = Callable[[int, int], int]
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)

@@ -16,8 +16,9 @@ _SLT, _SGE = 2, 5  # arith.cmpi's predicates
 
 @dataclass(frozen=True, slots=True)
 class BlockCost:
-    """A block of the program: it ran `counters[counter] * factor` times, each time at `cost`. `depth`: loops around it.
-    `line`: line and column of its first operation in the program's text."""
+    """A block of the program, or the part of one between two operations that may wait: it ran `counters[counter] *
+    factor` times, each time at `cost`. `depth`: loops around it. `line`: line and column of its first operation in the
+    program's text."""
 
     counter: int
     factor: int
@@ -44,15 +45,34 @@ class Counters:
         blocks = list(function.regions[0].blocks)
         for number, block in enumerate(blocks):
             looping = any(previous in blocks[number:] for previous in block.predecessors)
-            counter = self._counted(block, spin=looping)
+            counter = self._counted(_first(block), spin=looping)
             self._block(block, counter, 1, 1 if len(blocks) > 1 else 0)
 
     def _block(self, block: Block, counter: int, factor: int, depth: int) -> None:
-        operations = [operation.operation for operation in block.operations]
+        first, *others = self._parts(block)
+        self._part(first, counter, factor, depth)
+        for part in others:
+            self._part(part, self._counted(part[0]), 1, depth)
+
+    def _parts(self, block: Block) -> list[list[Operation]]:
+        """A block's operations, cut behind each that may wait: what comes behind it takes its time behind it."""
+        *operations, end = (operation.operation for operation in block.operations)
+        parts: list[list[Operation]] = [[]]
+        waits = False
+        for operation in operations:
+            if waits:
+                parts.append([])
+            parts[-1].append(operation)
+            waits = self._leaves(operation) or self._calls_machine(called(operation) or "")
+        parts[-1].append(end)
+        return parts
+
+    def _part(self, operations: list[Operation], counter: int, factor: int, depth: int) -> None:
         own = [operation for operation in operations if not (called(operation) or "").startswith("kernelrt_")]
-        line = self._parsed.line(own[0]) if own else (1, 1)
+        if not own:
+            return
         cost = Cost.sum([cost_of(self._mlir, operation) for operation in own])
-        self.blocks.append(BlockCost(counter, factor, depth, cost, line))
+        self.blocks.append(BlockCost(counter, factor, depth, cost, self._parsed.line(own[0])))
         for operation in own:
             if operation.name == "scf.for":
                 self._for(operation, counter, factor, depth)
@@ -61,23 +81,23 @@ class Counters:
                 for region in operation.regions:
                     for inner in filter(_has_operations, region.blocks):
                         spin = operation.name == "scf.while"
-                        self._block(inner, self._counted(inner, spin=spin), 1, inside)
+                        self._block(inner, self._counted(_first(inner), spin=spin), 1, inside)
 
     def _for(self, loop: Operation, counter: int, factor: int, depth: int) -> None:
         body = loop.regions[0].blocks[0]
         trips = self._ranges.trips(loop)
         if self._leaves(loop):
-            self._block(body, self._counted(body), 1, depth + 1)
+            self._block(body, self._counted(_first(body)), 1, depth + 1)
         elif trips is None:
             self._block(body, self._counted_on_entry(loop), 1, depth + 1)
         elif trips < _ENDLESS:
             self._block(body, counter, factor * trips, depth + 1)
         else:
-            self._block(body, self._counted(body, spin=True), 1, depth + 1)
+            self._block(body, self._counted(_first(body), spin=True), 1, depth + 1)
 
-    def _counted(self, block: Block, *, spin: bool = False) -> int:
-        """A new counter, one up each time that the block is entered; with `spin`, its loop calls out now and then."""
-        first = next(iter(block.operations))
+    def _counted(self, first: Operation, *, spin: bool = False) -> int:
+        """A new counter, one up each time that the block comes to `first`; with `spin`, its loop calls out now and
+        then."""
         with self._mlir.ir.InsertionPoint(first), first.location:
             self._call(COUNT, [self._i64(self.count), self._mlir.index(1)])
             if spin:
@@ -128,12 +148,16 @@ class Counters:
     def _calls_machine(self, callee: str) -> bool:
         if callee.startswith(SITE):
             return True
-        if callee.startswith("kernelrt_"):
+        if not callee or callee.startswith("kernelrt_"):
             return False
         if callee not in self._leaving:
             functions = {symbol(function): function for function in self._parsed.used()}
             self._leaving[callee] = self._leaves(functions[callee])
         return self._leaving[callee]
+
+
+def _first(block: Block) -> Operation:
+    return next(iter(block.operations)).operation
 
 
 def _has_operations(block: Block) -> bool:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from kernelrt.npu.design import Core, Place
+from kernelrt.npu.design import Core
 from kernelrt.npu.errors import DesignError
 from kernelrt.npu.jit.cursor import Cursor, Unexpected
 from kernelrt.npu.jit.generic import custom_spelling
 from kernelrt.npu.jit.older import STRIDED_SLICE, strided_slice
 from kernelrt.npu.jit.site import CallKind, CallSite
+from kernelrt.npu.place import Place
 
 SITE = "kernelrt_site_"
 TOKEN = re.compile(
@@ -172,9 +173,7 @@ class Operations:
 
     def _put_cascade(self, cursor: Cursor, place: Place) -> str:
         cursor.need(r"\(", "`(`")
-        value = cursor.need(VALUE, "a value").group()
-        cursor.need(":", "`:` and a type")
-        type_ = cursor.type()
+        value, type_ = _typed(cursor, "a value")
         cursor.need(r"\)", "`)`")
         return self._call(Site(CallSite("cascade_put", "", "", 0, place), (type_,), ""), value)
 
@@ -186,22 +185,16 @@ class Operations:
 
     def _put_stream(self, cursor: Cursor, place: Place) -> str:
         cursor.need(r"\(", "`(`")
-        channel = cursor.need(VALUE, "a channel").group()
-        cursor.need(":", "`:` and a type")
-        channel_type = cursor.type()
+        channel, channel_type = _typed(cursor, "a channel")
         cursor.need(",", "`,`")
-        value = cursor.need(VALUE, "a value").group()
-        cursor.need(":", "`:` and a type")
-        type_ = cursor.type()
+        value, type_ = _typed(cursor, "a value")
         cursor.need(r"\)", "`)`")
         site = Site(CallSite("stream_put", "", "", 0, place), (channel_type, type_), "")
         return self._call(site, f"{channel}, {value}")
 
     def _get_stream(self, cursor: Cursor, place: Place) -> str:
         cursor.need(r"\(", "`(`")
-        channel = cursor.need(VALUE, "a channel").group()
-        cursor.need(":", "`:` and a type")
-        channel_type = cursor.type()
+        channel, channel_type = _typed(cursor, "a channel")
         cursor.need(r"\)", "`)`")
         cursor.group("{")
         cursor.need(":", "`:` and a type")
@@ -215,14 +208,19 @@ class Operations:
 
     def _debug(self, cursor: Cursor, place: Place) -> str:
         cursor.need(r"\(", "`(`")
-        value = cursor.need(VALUE, "a value").group()
-        cursor.need(":", "`:` and a type")
-        type_ = cursor.type()
+        value, type_ = _typed(cursor, "a value")
         cursor.need(r"\)", "`)`")
         return self._call(Site(CallSite("event", "debug", "", 0, place), (type_,), ""), value)
 
     def _end(self, cursor: Cursor, place: Place) -> str:
         return "func.return"
+
+
+def _typed(cursor: Cursor, what: str) -> tuple[str, str]:
+    """`%value : type`."""
+    value = cursor.need(VALUE, what).group()
+    cursor.need(":", "`:` and a type")
+    return value, cursor.type()
 
 
 def _plain(type_: str) -> str:

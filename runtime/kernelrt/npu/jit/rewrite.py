@@ -4,11 +4,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kernelrt.npu.design import Buffer, Core, Memref, Place
+from kernelrt.npu.design import Buffer, Core
 from kernelrt.npu.errors import DesignError
 from kernelrt.npu.jit.cursor import Cursor, Unexpected
 from kernelrt.npu.jit.operations import TOKEN, VALUE, Operations, Site
 from kernelrt.npu.jit.sourcemap import Edit, Edited
+from kernelrt.npu.place import Place
 
 CORE = "kernelrt_core"
 FAULT = "kernelrt_fault"  # (number of the fault, a value)
@@ -49,7 +50,7 @@ def rewrite(core: Core, buffers: Mapping[str, Buffer], file: str) -> Program:
     body = _edited(operations, core.text, core.where, file, in_core=True)
     constants = [core.names[name][1] for name in used if core.names[name][0] == "constant"]
     memory = tuple(buffers[core.names[name][1]] for name in outer)
-    arguments = [f"%kernelrt_buffer_{number}: {memref(buffer.type)}" for number, buffer in enumerate(memory)]
+    arguments = [f"%kernelrt_buffer_{number}: {buffer.type}" for number, buffer in enumerate(memory)]
     head = "\n".join(
         [
             preamble.text,
@@ -65,10 +66,6 @@ def rewrite(core: Core, buffers: Mapping[str, Buffer], file: str) -> Program:
     sites = tuple(operations.sites)
     signature = tuple((site.meaning.kind, site.meaning.value, site.result) for site in sites)
     return Program(text, head.count("\n") + 2, signature, body, sites, memory, file)
-
-
-def memref(type_: Memref) -> str:
-    return f"memref<{'x'.join([*map(str, type_.shape), type_.dtype])}>"
 
 
 def _without_comments(text: str) -> str:

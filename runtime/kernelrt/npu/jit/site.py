@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from kernelrt.npu.design import Place
+from kernelrt.npu.place import Place
 
 CallKind = Literal[
     "lock_acquire_ge",

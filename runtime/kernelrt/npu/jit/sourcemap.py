@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kernelrt.npu.design import Place
+from kernelrt.npu.place import Place
 
 
 @dataclass(frozen=True, slots=True)

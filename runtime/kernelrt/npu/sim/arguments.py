@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernelrt.errors import InputError
-from kernelrt.npu.design import Memref, RuntimeSequence
+from kernelrt.npu.instructions import RuntimeSequence
+from kernelrt.npu.memref import signless
 from kernelrt.npu.sim.memory import Memory
 from kernelrt.weights.arrays import reshape, view
 
@@ -23,11 +24,10 @@ _NUMPY = {
 }
 
 
-def numpy_dtypes(type: Memref) -> tuple[str, ...]:
+def numpy_dtypes(dtype: str) -> tuple[str, ...]:
     """What NumPy may call an MLIR dtype. bf16 are the upper halves of float32 as uint16; |V2 is what np.load makes of a
     file that ml_dtypes wrote."""
-    bare = type.dtype.removeprefix("s").removeprefix("u")
-    return _NUMPY.get(bare, ())
+    return _NUMPY.get(signless(dtype), ())
 
 
 def check_count(file: str, sequence: RuntimeSequence, given: int) -> None:
@@ -36,8 +36,8 @@ def check_count(file: str, sequence: RuntimeSequence, given: int) -> None:
     """
     wanted = sequence.arguments
     if given != len(wanted):
-        signature = ", ".join(f"{a.name}: {_text(a.type)}" for a in wanted)
-        place = f"{file}:{sequence.where.line}:{sequence.where.column}"
+        signature = ", ".join(f"{a.name}: {a.type}" for a in wanted)
+        place = sequence.where.within(file)
         raise InputError(f"{place}: the sequence takes {len(wanted)} arguments ({signature}), and {given} are given")
 
 
@@ -51,18 +51,14 @@ def memories_of(file: str, sequence: RuntimeSequence, arrays: Sequence[NDArray[n
     found: list[Memory] = []
     for position, (argument, array) in enumerate(zip(sequence.arguments, arrays, strict=True)):
         label = f"argument {position} ({argument.name})"
-        dtypes = numpy_dtypes(argument.type)
+        dtypes = numpy_dtypes(argument.type.dtype)
         dtype: Any = array.dtype
         if array.shape != argument.type.shape or not (dtype.name in dtypes or dtype.str in dtypes):
             raise InputError(
-                f"{label} is {_text(argument.type)}: give an array of shape {argument.type.shape} and dtype "
+                f"{label} is {argument.type}: give an array of shape {argument.type.shape} and dtype "
                 f"{' or '.join(dtypes)}, not of shape {array.shape} and dtype {dtype}"
             )
         if not array.flags.c_contiguous:
             raise InputError(f"{label} is not contiguous in memory: np.ascontiguousarray makes it so")
-        found.append(Memory(label, None, view(reshape(array, -1), np.uint8), sequence.where))
+        found.append(Memory(label, view(reshape(array, -1), np.uint8), argument.type.item, host=True))
     return tuple(found)
-
-
-def _text(type: Memref) -> str:
-    return f"memref<{'x'.join((*map(str, type.shape), type.dtype))}>"

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from kernelrt.npu.design import Core, Design, Direction, Flow, Place, Port, Tile
+from kernelrt.npu.design import Core, Design, Flow, Port
+from kernelrt.npu.hardware import Direction, Tile
 from kernelrt.npu.sim.arena import Arena
 from kernelrt.npu.sim.bd import SimBd, Task
 from kernelrt.npu.sim.bds import BdTable
@@ -14,7 +15,7 @@ from kernelrt.npu.sim.dma import Channel, ToMemory, ToStream
 from kernelrt.npu.sim.fifo import FifoPort
 from kernelrt.npu.sim.locks import SimLock
 from kernelrt.npu.sim.lowering import Ends, lower
-from kernelrt.npu.sim.memory import Memory, size_bytes
+from kernelrt.npu.sim.memory import Memory
 from kernelrt.npu.sim.program import Program
 from kernelrt.npu.sim.scheduler import Actor, Scheduler
 from kernelrt.npu.sim.streams import Route, Routes, Sink, StreamIn
@@ -23,7 +24,7 @@ _ALIGNMENT = 32  # bytes, of a buffer's address
 
 
 class Array:
-    """`typed`: memories with their dtype, by name. `numbered`: locks by tile and id, where the design gives one.
+    """`memories` and `locks` by name. `numbered`: locks by tile and id, where the design gives one.
     `addressed`: each tile's memories with their addresses."""
 
     def __init__(
@@ -33,14 +34,13 @@ class Array:
         self.scheduler = Scheduler(seed)
         self._file = design.file
         self._depth = depth
-        self.arena = Arena([size_bytes(b.type) for b in lowered.buffers])
+        self.arena = Arena([b.type.nbytes for b in lowered.buffers])
         self.memories = {
             b.name: Memory.of(b, self.arena.data(n), self.arena.marks(n), poison) for n, b in enumerate(lowered.buffers)
         }
         self._watches = poison
-        self.typed = {b.name: (self.memories[b.name], b.type.dtype) for b in lowered.buffers}
         self.locks = {
-            lock.name: SimLock(lock.name, lock.tile, lock.init, self._place(lock.where), self.scheduler)
+            lock.name: SimLock(lock.name, lock.init, lock.where.within(self._file), self.scheduler)
             for lock in lowered.locks
         }
         self.numbered = {(lock.tile, lock.id): self.locks[lock.name] for lock in lowered.locks if lock.id is not None}
@@ -73,9 +73,6 @@ class Array:
             )
             self.channels[tile, direction, index] = found
         return found
-
-    def _place(self, where: Place) -> str:
-        return f"{self._file}:{where.line}:{where.column}"
 
     def _routes(self, flows: tuple[Flow, ...]) -> Mapping[Port, Routes]:
         """Where the streams of each port go; those of DMA channels are given to them."""
@@ -125,12 +122,12 @@ class Array:
             channel = self.channel(static.tile, static.direction, static.index)
             bds: list[SimBd] = []
             for bd in static.bds:
-                memory, dtype = self.typed[bd.buffer]
-                bds.append(SimBd.of(bd, memory, dtype, static.direction, self.locks, self._place(bd.where)))
+                place = bd.where.within(self._file)
+                bds.append(SimBd.of(bd, self.memories[bd.buffer], static.direction, self.locks, place))
                 release = bds[-1].release
                 if release is not None and channel not in release[0].releasers:
                     release[0].releasers.append(channel)
-            channel.start(Task(bds, static.repeat, False, self._place(static.where)), 0)
+            channel.start(Task(bds, static.repeat, False, static.where.within(self._file)), 0)
 
     def _core(
         self,
@@ -193,9 +190,9 @@ def _addressed(lowered: Design, memories: Mapping[str, Memory]) -> Mapping[Tile,
     mlir-aie's basic-sequential scheme puts them."""
     found: dict[Tile, tuple[tuple[int, Memory], ...]] = {}
     ends = {core.tile: core.stack_bytes for core in lowered.cores}
-    for buffer in sorted(lowered.buffers, key=lambda b: -size_bytes(b.type)):
+    for buffer in sorted(lowered.buffers, key=lambda b: -b.type.nbytes):
         address = ends.get(buffer.tile, 0) if buffer.address is None else buffer.address
         found[buffer.tile] = (*found.get(buffer.tile, ()), (address, memories[buffer.name]))
         if buffer.address is None:
-            ends[buffer.tile] = address + -(-size_bytes(buffer.type) // _ALIGNMENT) * _ALIGNMENT
+            ends[buffer.tile] = address + -(-buffer.type.nbytes // _ALIGNMENT) * _ALIGNMENT
     return found

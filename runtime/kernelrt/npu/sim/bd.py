@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kernelrt.npu.design import Bd, Direction, LockUse, Place
+from kernelrt.npu.bd import Bd, LockUse
 from kernelrt.npu.errors import SimulationError
+from kernelrt.npu.hardware import Direction
+from kernelrt.npu.place import Place
 from kernelrt.npu.sim.locks import SimLock
-from kernelrt.npu.sim.memory import Memory, item_bytes
+from kernelrt.npu.sim.memory import Memory
 from kernelrt.npu.sim.pattern import Pattern, PatternError
 
 
@@ -25,14 +27,12 @@ class SimBd:
     place: str
 
     @staticmethod
-    def of(
-        bd: Bd, memory: Memory, dtype: str, direction: Direction, locks: Mapping[str, SimLock], place: str
-    ) -> "SimBd":
+    def of(bd: Bd, memory: Memory, direction: Direction, locks: Mapping[str, SimLock], place: str) -> "SimBd":
         """Raises:
         SimulationError: it reaches outside of the memory, or is no transfer at all.
         """
         try:
-            pattern = Pattern.of(bd, item_bytes(dtype), direction == "S2MM")
+            pattern = Pattern.of(bd, memory.item, direction == "S2MM")
         except PatternError as e:
             raise SimulationError(f"{place}: the BD of {memory.label}: {e}") from e
         if pattern.size == 0:
@@ -75,4 +75,4 @@ class Task:
     @property
     def host(self) -> bool:
         """Whether it reads or writes memory of the host."""
-        return any(bd.memory.tile is None for bd in self.bds)
+        return any(bd.memory.host for bd in self.bds)

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Bd, Direction, Place, Tile
+from kernelrt.npu.bd import Bd
 from kernelrt.npu.errors import SimulationError
+from kernelrt.npu.hardware import Direction, Tile
+from kernelrt.npu.place import Place
 from kernelrt.npu.sim.bd import Task
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Core, Place
+from kernelrt.npu.design import Core
 from kernelrt.npu.errors import SimulationError
 from kernelrt.npu.jit.core import Shadow, UnwrittenError
 from kernelrt.npu.jit.site import CallSite
+from kernelrt.npu.place import Place
 from kernelrt.npu.sim.cascade import CascadeLink
 from kernelrt.npu.sim.cycles import Meter, stream_cycles
 from kernelrt.npu.sim.fifo import FifoPort
@@ -78,7 +79,7 @@ class CoreActor(Actor):
         self._file = file
         self._site: int | None = None
         for port in around.inputs.values():
-            port.core = self
+            port.actor = self
         self._handlers = [self._handler(site, around, file) for site in program.calls]
 
     def step(self) -> None:
@@ -107,7 +108,7 @@ class CoreActor(Actor):
     def _last(self) -> str:
         """Where the program was when it called last."""
         where = self.core.where if self._site is None else self.program.calls[self._site].where
-        return f"{self._file}:{where.line}:{where.column}: after this"
+        return f"{where.within(self._file)}: after this"
 
     def _named(self, read: UnwrittenError) -> str:
         for memory in self._around.memories.values():
@@ -128,7 +129,7 @@ class CoreActor(Actor):
 
     def _handler(self, site: CallSite, around: Surroundings, file: str) -> Callable[[int], int]:
         """What a call at `site` does: a closure, so that each call costs no look-up."""
-        where, place = site.where, f"{file}:{site.where.line}:{site.where.column}"
+        where, place = site.where, site.where.within(file)
         pause = self._pause
         match site.kind:
             case "lock_acquire_ge" | "lock_acquire_eq":

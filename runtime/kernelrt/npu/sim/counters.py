@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kernelrt.npu.design import Direction, Tile
+from kernelrt.npu.hardware import Direction, Tile
 from kernelrt.npu.sim.core import CoreActor
 from kernelrt.npu.sim.dma import Channel
 

@@ -22,7 +22,6 @@ FLOAT_CYCLES = 16
 """An assumption: floating point on scalars is software on AIE2, and no figure for it is public."""
 MACS = {"i8": 256, "i16": 64, "bf16": 128, "i32": 16, "f32": 128 / 6}
 """Multiply-accumulates a cycle by the dtype of the factors; f32 is emulated with about six of bf16."""
-CASCADE_BYTES = 64  # 512 bits a cycle
 
 
 def stream_cycles(count: int) -> int:

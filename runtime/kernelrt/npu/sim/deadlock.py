@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from kernelrt.npu.design import Place
+from kernelrt.npu.place import Place
 from kernelrt.npu.sim.cascade import CascadeLink
 from kernelrt.npu.sim.dma import Channel, ToMemory, ToStream
 from kernelrt.npu.sim.locks import SimLock
@@ -72,7 +72,8 @@ def _givers(actor: Actor) -> list[Actor]:
                 return [sender for sender in on.senders if not sender.done]
             if on.owner is not None and on.owner is not actor:
                 return [on.owner]
-            return [on.receiver] if on.receiver is not None else []
+            taker = None if on.receiver is None else on.receiver.actor
+            return [taker] if taker is not None else []
         case Channel():
             return [on]
         case CascadeLink():
@@ -132,7 +133,7 @@ def _port(sink: Sink) -> str:
 
 
 def _at(file: str, where: Place | None) -> str:
-    return "" if where is None else f" at {file}:{where.line}:{where.column}"
+    return "" if where is None else f" at {where.within(file)}"
 
 
 def _hopeless(actor: Actor) -> str:

@@ -1,23 +1,25 @@
 """DMA channels: each runs the tasks of its queue, BD after BD, between a memory and a stream."""
 
+from abc import abstractmethod
 from collections import deque
 
 import numpy as np
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Direction, Port, Tile
+from kernelrt.npu.design import Port
 from kernelrt.npu.errors import SimulationError
+from kernelrt.npu.hardware import Direction, Tile
 from kernelrt.npu.sim.bd import SimBd, Task
 from kernelrt.npu.sim.cycles import stream_cycles
 from kernelrt.npu.sim.packets import header
 from kernelrt.npu.sim.pattern import Bytes
 from kernelrt.npu.sim.scheduler import Actor, Scheduler, Wait
-from kernelrt.npu.sim.streams import Receiver, Route, Routes, Sink
+from kernelrt.npu.sim.streams import Route, Routes, Sink
 
 _NOTHING = np.zeros(0, np.uint8)
 
 
-class Channel(Receiver):
+class Channel(Actor):
     """What both directions share. `listener` is told when the queue has room again and when a token comes."""
 
     __slots__ = (
@@ -57,6 +59,18 @@ class Channel(Receiver):
         self.clock = max(self.clock, time) if self.task is None else self.clock
         self._scheduler.wake(self, time)
 
+    def step(self) -> None:
+        while (bd := self.bd or self._begin()) is not None and self._move(bd):
+            self._finish(bd)
+
+    @abstractmethod
+    def _load(self, bd: SimBd) -> None:
+        """Before the first word of a BD."""
+
+    @abstractmethod
+    def _move(self, bd: SimBd) -> bool:
+        """Moves what it can of a BD; False where it has to wait for the rest."""
+
     def _begin(self) -> SimBd | None:
         """The next BD, its lock acquired; None while there is none to run."""
         task = self.task
@@ -73,6 +87,7 @@ class Channel(Receiver):
             if not lock.acquire(self, action, value, bd.where):
                 return None
         self.bd = bd
+        self._load(bd)
         return bd
 
     def _finish(self, bd: SimBd) -> None:
@@ -113,34 +128,27 @@ class ToStream(Channel):
         self._prefix = self._data = _NOTHING
         self._sent = 0
 
-    def step(self) -> None:
-        while True:
-            bd = self.bd
-            if bd is None:
-                bd = self._begin()
-                if bd is None:
-                    return
-                self._load(bd)
-            route = self._route
-            if bd.packet is not None and not self._claimed:
-                if not route.claim(self):
-                    return
-                self._claimed = True
-            while len(self._prefix):
-                count = route.push(self, self._prefix, 0, route.headers)
-                if not count:
-                    return
-                self._prefix = self._prefix[count:]
-            data = self._data
-            while self._sent < len(data):
-                count = route.push(self, data, self._sent)
-                if not count:
-                    return
-                self._sent += count
-                self.moved += count
-            if bd.packet is not None:
-                route.leave()
-            self._finish(bd)
+    def _move(self, bd: SimBd) -> bool:
+        route = self._route
+        if bd.packet is not None and not self._claimed:
+            if not route.claim(self):
+                return False
+            self._claimed = True
+        while len(self._prefix):
+            count = route.push(self, self._prefix, 0, route.headers)
+            if not count:
+                return False
+            self._prefix = self._prefix[count:]
+        data = self._data
+        while self._sent < len(data):
+            count = route.push(self, data, self._sent)
+            if not count:
+                return False
+            self._sent += count
+            self.moved += count
+        if bd.packet is not None:
+            route.leave()
+        return True
 
     def _load(self, bd: SimBd) -> None:
         self._route = self._way(bd)
@@ -185,33 +193,35 @@ class ToStream(Channel):
 class ToMemory(Channel):
     """A channel that writes memory with what comes to its port."""
 
-    __slots__ = ("_filled", "_staging", "sink")
+    __slots__ = ("_filled", "_staging", "need", "sink")
 
     def __init__(self, tile: Tile, index: int, depth: int, scheduler: Scheduler) -> None:
         super().__init__(tile, "S2MM", index, scheduler)
+        self.need = 0
         self.sink = Sink(Port(tile, "DMA", index), self, depth, scheduler)
         self._filled = 0
         self._staging = _NOTHING
 
-    def step(self) -> None:
-        while True:
-            bd = self.bd
-            if bd is None:
-                bd = self._begin()
-                if bd is None:
-                    return
-                self.need = bd.pattern.size
-                self._filled = 0
-                self._staging = _NOTHING
-                self.sink.drain()
-            if self.need:
-                self.waiting = Wait("data", self.sink, self.need, bd.where)
-                self.sink.open()
-                return
-            if len(self._staging):
-                bd.pattern.scatter(bd.memory.data, self._staging)
-            bd.memory.wrote(bd.pattern)
-            self._finish(bd)
+    @property
+    def actor(self) -> Actor:
+        """Itself (kernelrt.npu.sim.streams.Receiver)."""
+        return self
+
+    def _load(self, bd: SimBd) -> None:
+        self.need = bd.pattern.size
+        self._filled = 0
+        self._staging = _NOTHING
+        self.sink.drain()
+
+    def _move(self, bd: SimBd) -> bool:
+        if self.need:
+            self.waiting = Wait("data", self.sink, self.need, bd.where)
+            self.sink.open()
+            return False
+        if len(self._staging):
+            bd.pattern.scatter(bd.memory.data, self._staging)
+        bd.memory.wrote(bd.pattern)
+        return True
 
     def take(self, piece: Bytes, time: int) -> None:
         bd = self.bd

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from kernelrt.npu.design import Place
 from kernelrt.npu.errors import SimulationError
+from kernelrt.npu.place import Place
 from kernelrt.npu.sim.locks import SimLock
 from kernelrt.npu.sim.memory import Memory
 from kernelrt.npu.sim.pools import CoreEnd

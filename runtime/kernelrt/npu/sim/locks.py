@@ -3,23 +3,20 @@
 from collections import deque
 from typing import Literal
 
-from kernelrt.npu.design import Place, Tile
 from kernelrt.npu.errors import SimulationError
+from kernelrt.npu.hardware import LOCK_VALUES
+from kernelrt.npu.place import Place
 from kernelrt.npu.sim.scheduler import Actor, Scheduler, Wait
-
-MOST = 63
 
 
 class SimLock:
     """A lock's value, with the modelled time at which each of its units was released: who takes it is not earlier.
     `releasers`: the actors whose program releases it, for the explanation of a deadlock."""
 
-    __slots__ = ("_scheduler", "_waiters", "init", "label", "place", "releasers", "stamps", "tile", "value")
+    __slots__ = ("_scheduler", "_waiters", "label", "place", "releasers", "stamps", "value")
 
-    def __init__(self, label: str, tile: Tile, init: int, place: str, scheduler: Scheduler) -> None:
+    def __init__(self, label: str, init: int, place: str, scheduler: Scheduler) -> None:
         self.label = label
-        self.tile = tile
-        self.init = init
         self.place = place
         self.value = init
         self.stamps: deque[int] = deque([0] * init)
@@ -51,10 +48,10 @@ class SimLock:
         Raises:
             SimulationError: more than 63.
         """
-        if self.value + count > MOST:
+        if self.value + count > LOCK_VALUES[-1]:
             raise SimulationError(
                 f"{self.place}: {who} releases {self.label} by {count} to {self.value + count}: "
-                f"a lock holds at most {MOST}"
+                f"a lock holds at most {LOCK_VALUES[-1]}"
             )
         self.value += count
         self.stamps.extend([time] * count)

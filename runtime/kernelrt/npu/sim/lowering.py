@@ -8,38 +8,23 @@ their own; an object that is sent R times is R units of each lock. Which channel
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import prod
 from typing import Literal
 
-from kernelrt.npu.design import (
-    Bd,
-    Buffer,
-    Channel,
-    Design,
-    Direction,
-    Fifo,
-    FifoEnd,
-    Flow,
-    Link,
-    Lock,
-    LockUse,
-    Memref,
-    Port,
-    Tile,
-)
+from kernelrt.npu.bd import Bd, LockUse
+from kernelrt.npu.design import Buffer, Channel, Design, Flow, Lock, Port
 from kernelrt.npu.errors import SimulationError
-from kernelrt.npu.hardware import kind, reaches
+from kernelrt.npu.fifo import Fifo, FifoEnd, Link
+from kernelrt.npu.hardware import Direction, Tile, kind
+from kernelrt.npu.memref import Memref
 from kernelrt.npu.sim.pools import CoreEnd, Part, Pool
 
 _Cuts = tuple[tuple[int, int], ...]
-
-
 Ends = Mapping[tuple[Tile, str, str], CoreEnd]
 
 
 @dataclass(slots=True)
 class _Builder:
-    """`linked`: the pool of a link, by the fifos that it joins: as a source ("in") or as a target ("out")."""
+    """`linked`: the pool of a link, by the ends of fifos that it joins: name, direction of the DMA, tile."""
 
     design: Design
     buffers: list[Buffer] = field(default_factory=list[Buffer])
@@ -47,7 +32,7 @@ class _Builder:
     channels: list[Channel] = field(default_factory=list[Channel])
     flows: list[Flow] = field(default_factory=list[Flow])
     ends: dict[tuple[Tile, str, str], CoreEnd] = field(default_factory=dict[tuple[Tile, str, str], CoreEnd])
-    linked: dict[tuple[str, str], Pool] = field(default_factory=dict[tuple[str, str], Pool])
+    linked: dict[tuple[str, Direction, Tile], Pool] = field(default_factory=dict[tuple[str, Direction, Tile], Pool])
 
     def pool(
         self, label: str, fifo: Fifo, end: FifoEnd, units: int = 1, cuts: _Cuts = (), initial: tuple[bytes, ...] = ()
@@ -59,7 +44,7 @@ class _Builder:
             given = initial[i] if i < len(initial) else None
             self.buffers.append(Buffer(name, tile, fifo.type, given, None, fifo.where))
         parts: list[Part] = []
-        for i, (offset, length) in enumerate(cuts or ((0, prod(fifo.type.shape)),)):
+        for i, (offset, length) in enumerate(cuts or ((0, fifo.type.elements),)):
             suffix = f".{i}" if len(cuts) > 1 else ""
             free, full = f"{label}.free{suffix}", f"{label}.full{suffix}"
             if fifo.synchronized:
@@ -108,7 +93,7 @@ def lower(design: Design) -> tuple[Design, Ends]:
     for link in design.links:
         _link(build, link)
     for fifo in design.fifos:
-        if shares_memory(fifo):
+        if fifo.shares_memory:
             _shared(build, fifo)
         else:
             _streamed(build, fifo)
@@ -129,20 +114,13 @@ def lower(design: Design) -> tuple[Design, Ends]:
     return lowered, build.ends
 
 
-def shares_memory(fifo: Fifo) -> bool:
-    """Whether both ends use the same objects."""
-    if fifo.via_dma or len(fifo.consumers) != 1:
-        return False
-    producer, consumer = fifo.producer.tile, fifo.consumers[0].tile
-    return reaches(producer, consumer) or reaches(consumer, producer)
-
-
 def _shared(build: _Builder, fifo: Fifo) -> None:
     producer, consumer = fifo.producer, fifo.consumers[0]
-    pool = build.linked.get((fifo.name, "in")) or build.linked.get((fifo.name, "out"))
+    pool = next(
+        (build.linked[key] for end, way in fifo.ends if (key := (fifo.name, way, end.tile)) in build.linked), None
+    )
     if pool is None:
-        home = producer.tile if reaches(consumer.tile, producer.tile) else consumer.tile
-        end = FifoEnd(producer.tile, producer.depth, (), (), producer.allocate or home)
+        end = FifoEnd(producer.tile, producer.depth, (), (), fifo.home)
         pool = build.pool(fifo.name, fifo, end, 1, (), fifo.initial)
     build.end(fifo, producer, "Produce", pool)
     build.end(fifo, consumer, "Consume", pool)
@@ -150,15 +128,15 @@ def _shared(build: _Builder, fifo: Fifo) -> None:
 
 def _streamed(build: _Builder, fifo: Fifo) -> None:
     producer, shim = fifo.producer, kind(fifo.producer.tile) == "shim"
-    pool = build.linked.get((fifo.name, "out"))
+    pool = build.linked.get((fifo.name, "MM2S", producer.tile))
     if pool is None:
         pool = _NONE if shim else build.pool(fifo.name, fifo, producer, fifo.repeat, (), fifo.initial)
         build.end(fifo, producer, "Produce", pool)
     source = build.chain(fifo, producer, "MM2S", pool)
     targets: list[Port] = []
     for i, end in enumerate(fifo.consumers):
-        pool = build.linked.get((fifo.name, "in"))
-        if pool is None or end.tile != _link_tile(build.design, fifo):
+        pool = build.linked.get((fifo.name, "S2MM", end.tile))
+        if pool is None:
             label = f"{fifo.name}.{i}" if len(fifo.consumers) > 1 else f"{fifo.name}.consumer"
             pool = _NONE if kind(end.tile) == "shim" else build.pool(label, fifo, end)
             build.end(fifo, end, "Consume", pool)
@@ -177,9 +155,9 @@ def _moved(
     design: Design, fifo: Fifo, end: FifoEnd, pool: Pool, direction: Direction
 ) -> tuple[tuple[Part, ...], int | None]:
     """Which parts of a pool's objects a fifo moves, and a length that overrides theirs: the larger of linked types."""
-    elements = prod(fifo.type.shape)
+    elements = fifo.type.elements
     if len(pool.parts) == 1:
-        return pool.parts, max(elements, prod(pool.type.shape))
+        return pool.parts, max(elements, pool.type.elements)
     for link in design.links:
         names = link.targets if len(link.targets) > 1 else link.sources
         if fifo.name in names and (direction == "MM2S") == (fifo.name in link.targets):
@@ -187,37 +165,31 @@ def _moved(
     return pool.parts, None
 
 
-def _link_tile(design: Design, fifo: Fifo) -> Tile | None:
-    """Where a fifo that is the source of a link meets the targets."""
-    fifos = {found.name: found for found in design.fifos}
-    return next((fifos[link.targets[0]].producer.tile for link in design.links if fifo.name in link.sources), None)
-
-
 def _link(build: _Builder, link: Link) -> None:
     """The pool of a link: of the larger objects, unless the target's have initial values."""
     fifos = {fifo.name: fifo for fifo in build.design.fifos}
     sources, targets = [fifos[name] for name in link.sources], [fifos[name] for name in link.targets]
-    source, target = sources[0], targets[0]
-    entry = next(end for end in source.consumers if end.tile == target.producer.tile)
+    source, target, tile = sources[0], targets[0], link.tile(fifos)
+    entry = next(end for end in source.consumers if end.tile == tile)
     units = target.repeat
     if len(targets) > 1:
-        cuts = _cuts(link.target_offsets, prod(source.type.shape), targets)
+        cuts = _cuts(link.target_offsets, source.type.elements, targets)
         pool = build.pool(f"{source.name}.link", source, entry, units, cuts)
     elif len(sources) > 1:
-        cuts = _cuts(link.source_offsets, prod(target.type.shape), sources)
+        cuts = _cuts(link.source_offsets, target.type.elements, sources)
         pool = build.pool(f"{target.name}.link", target, target.producer, units, cuts)
     else:
-        larger = prod(source.type.shape) >= prod(target.type.shape) or bool(target.producer.pads)
+        larger = source.type.elements >= target.type.elements or bool(target.producer.pads)
         owner, end = (source, entry) if larger and not target.initial else (target, target.producer)
         pool = build.pool(f"{owner.name}.link", owner, end, units, (), target.initial)
-    build.linked.update({(fifo.name, "in"): pool for fifo in sources})
-    build.linked.update({(fifo.name, "out"): pool for fifo in targets})
+    build.linked.update({(fifo.name, "S2MM", tile): pool for fifo in sources})
+    build.linked.update({(fifo.name, "MM2S", tile): pool for fifo in targets})
 
 
 def _cuts(offsets: tuple[int, ...], whole: int, fifos: list[Fifo]) -> _Cuts:
     """(offset, length) of each part: up to the next one; without offsets, what each fifo's objects hold."""
     if not offsets:
-        lengths = [prod(fifo.type.shape) for fifo in fifos]
+        lengths = [fifo.type.elements for fifo in fifos]
         return tuple((sum(lengths[:i]), length) for i, length in enumerate(lengths))
     ends = sorted({*offsets, whole})
     return tuple((offset, ends[ends.index(offset) + 1] - offset) for offset in offsets)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernelrt.errors import InputError
-from kernelrt.npu.design import Core, Design, RuntimeSequence
+from kernelrt.npu.design import Core, Design
 from kernelrt.npu.errors import DeadlockError, SimulationError
+from kernelrt.npu.instructions import RuntimeSequence
 from kernelrt.npu.sim.arguments import memories_of
 from kernelrt.npu.sim.array import Array
 from kernelrt.npu.sim.bd import Task
@@ -114,8 +115,8 @@ class Simulator:
         array = self._array
         arguments = memories_of(self._design.file, found, arrays)
         reach = Reach(
-            {a.name: (memory, a.type.dtype) for a, memory in zip(found.arguments, arguments, strict=True)},
-            array.typed,
+            {a.name: memory for a, memory in zip(found.arguments, arguments, strict=True)},
+            array.memories,
             array.locks,
             array.numbered,
             array.addressed,

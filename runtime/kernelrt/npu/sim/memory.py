@@ -1,46 +1,33 @@
 """Memories of tiles and of the host, with a shadow that knows which bytes were ever written."""
 
 import sys
-from math import prod
 
 import numpy as np
 
-from kernelrt.npu.design import Buffer, Memref, Place, Tile
+from kernelrt.npu.design import Buffer
 from kernelrt.npu.sim.pattern import Bytes, Pattern, flat
 
-ITEM_BYTES = {
-    "i8": 1, "i16": 2, "i32": 4, "i64": 8, "index": 4, "bf16": 2, "f16": 2, "f32": 4, "f64": 8,
-}  # fmt: skip
 POISON = 0x7FBD7FBD  # a NaN as f32, and two as bf16
 
 
-def item_bytes(dtype: str) -> int:
-    """Bytes of one element of an MLIR dtype (signed and unsigned names included)."""
-    return ITEM_BYTES[dtype.removeprefix("s").removeprefix("u")]
-
-
-def size_bytes(type: Memref) -> int:
-    return prod(type.shape) * item_bytes(type.dtype)
-
-
 class Memory:
-    """A buffer in a tile, or an array of the host. `data` are its bytes. `valid`: a mark for each, not 0 where it was
-    written; None when all were."""
+    """A buffer in a tile, or an array of the `host`. `data` are its bytes, `item` of which are an element. `valid`: a
+    mark for each, not 0 where it was written; None when all were."""
 
-    __slots__ = ("_missing", "data", "label", "tile", "valid", "where")
+    __slots__ = ("_missing", "data", "host", "item", "label", "valid")
 
-    def __init__(self, label: str, tile: Tile | None, data: Bytes, where: Place) -> None:
+    def __init__(self, label: str, data: Bytes, item: int, *, host: bool = False) -> None:
         self.label = label
-        self.tile = tile
         self.data = data
+        self.item = item
+        self.host = host
         self.valid: Bytes | None = None
-        self.where = where
         self._missing = 0
 
     @staticmethod
     def of(buffer: Buffer, data: Bytes, marks: Bytes, poison: bool) -> "Memory":
         """A tile's buffer in an arena, filled with what the design says, or with zeros or POISON."""
-        memory = Memory(buffer.name, buffer.tile, data, buffer.where)
+        memory = Memory(buffer.name, data, buffer.type.item)
         if buffer.initial is not None:
             data[:] = np.frombuffer(buffer.initial, np.uint8)
             marks[:] = 1

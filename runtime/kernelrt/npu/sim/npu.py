@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from kernelrt.abi import NpuArgument, NpuEntry
 from kernelrt.npu.errors import NpuError
 from kernelrt.npu.run import PAGE, Bound, Buffer, Kernel, check_bound, check_pages
+from kernelrt.npu.sim.arguments import numpy_dtypes
 from kernelrt.npu.sim.machine import Simulator
 from kernelrt.npu.sim.report import Report
 from kernelrt.npu.text.load import load
-
-_NUMPY: Mapping[str, str] = {"bf16": "uint16", "f32": "float32", "i8": "int8", "i16": "int16", "i32": "int32"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class _Arrays:
 
 def _array(argument: NpuArgument, address: int) -> NDArray[np.generic]:
     memory = memoryview((ctypes.c_uint8 * argument.nbytes).from_address(address))
-    return np.frombuffer(memory, np.dtype(_NUMPY[argument.dtype]))
+    return np.frombuffer(memory, np.dtype(numpy_dtypes(argument.dtype)[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,7 @@ class SimulatedNpu:
         self._thread = ThreadPoolExecutor(1, "npu")
         self._simulators: dict[str, Simulator] = {}
         self._pages: list[mmap.mmap] = []
+        self._closed = False
 
     def load(self, entry: NpuEntry, files: Mapping[str, bytes]) -> Kernel:
         """Parses, verifies and builds the design. DesignError."""
@@ -79,6 +79,10 @@ class SimulatedNpu:
         check_pages(address, nbytes)
         return Buffer(address, nbytes, None)
 
+    def part(self, buffer: Buffer, offset: int, nbytes: int) -> Buffer:
+        """Pages of a buffer."""
+        return self.share(buffer.address + offset, nbytes)
+
     def bind(self, kernel: Kernel, sequence: str, buffers: Sequence[Buffer]) -> Bound:
         """A sequence of the kernel with its arguments' buffers, in their order."""
         check_bound(kernel.entry, sequence, buffers)
@@ -87,7 +91,9 @@ class SimulatedNpu:
         return Bound(kernel, sequence, tuple(buffers), arrays)
 
     def start(self, runs: Sequence[Bound]) -> _Started:
-        """Starts them one behind the other, and returns."""
+        """Starts them one behind the other, and returns. NpuError once it was closed."""
+        if self._closed:
+            raise NpuError(f"the {self.name} can no longer be used: it was closed")
         return _Started([self._thread.submit(self._run, run) for run in runs])
 
     def _run(self, run: Bound) -> Report:
@@ -98,5 +104,6 @@ class SimulatedNpu:
 
     def close(self) -> None:
         """Ends the thread; memory that was allocated goes with the last that uses it."""
+        self._closed = True
         self._thread.shutdown(wait=True, cancel_futures=True)
         self._simulators.clear()

@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from kernelrt.npu.design import Bd, Dim
+from kernelrt.npu.bd import Bd, Dim
 from kernelrt.weights.arrays import reshape, view
 
 Bytes = NDArray[np.uint8]

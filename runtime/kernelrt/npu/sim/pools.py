@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from kernelrt.npu.design import Fifo, Memref
+from kernelrt.npu.fifo import Fifo
+from kernelrt.npu.memref import Memref
 
 
 @dataclass(frozen=True, slots=True)

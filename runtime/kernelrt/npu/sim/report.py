@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kernelrt.npu.design import Tile
+from kernelrt.npu.hardware import Tile
 from kernelrt.npu.sim.counters import ChannelCount, CoreCount, Counts
 from kernelrt.npu.sim.cycles import CLOCK_HZ, MACS
 

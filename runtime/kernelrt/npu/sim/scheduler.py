@@ -2,11 +2,12 @@
 
 import heapq
 import random
+from abc import ABC, abstractmethod
 from time import monotonic
 from typing import Any, Literal, NamedTuple
 
-from kernelrt.npu.design import Place
 from kernelrt.npu.errors import SimulationError
+from kernelrt.npu.place import Place
 
 _LOOK_AT_CLOCK = 1024  # steps between two looks at the wall clock
 _LOOKS = 128  # looks at their memory that cores which poll get while nothing else can go on
@@ -22,7 +23,7 @@ class Wait(NamedTuple):
     name: str = ""
 
 
-class Actor:
+class Actor(ABC):
     """Something that runs by itself: a core, a DMA channel, the host. `clock`: its modelled time in cycles. `stalls`:
     cycles it waited for others. `done`: its program ended."""
 
@@ -36,9 +37,9 @@ class Actor:
         self.done = False
         self.waiting: Wait | None = None
 
+    @abstractmethod
     def step(self) -> None:
         """Goes on until it blocks, and then says in `waiting` on what."""
-        raise NotImplementedError
 
     def until(self, time: int) -> None:
         """Waits in modelled time."""

@@ -7,21 +7,20 @@ from typing import Literal
 import numpy as np
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import (
+from kernelrt.npu.errors import SimulationError
+from kernelrt.npu.hardware import Direction, Tile
+from kernelrt.npu.instructions import (
     AwaitTask,
     ConfigureTask,
-    Direction,
     FreeTask,
-    Place,
     RtpWrite,
     RuntimeSequence,
     SetLock,
     StartTask,
     Sync,
-    Tile,
     Write32,
 )
-from kernelrt.npu.errors import SimulationError
+from kernelrt.npu.place import Place
 from kernelrt.npu.sim.bd import SimBd, Task
 from kernelrt.npu.sim.bds import BdTable
 from kernelrt.npu.sim.dma import Channel
@@ -33,11 +32,11 @@ from kernelrt.npu.sim.scheduler import Actor, Wait
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What the host can reach. `arguments` and `memories` with the dtype of their elements. `numbered`: locks by tile
+    """What the host can reach. `numbered`: locks by tile
     and id. `addressed`: memories by tile, with their addresses. `channel` makes one that nothing has used yet."""
 
-    arguments: Mapping[str, tuple[Memory, str]]
-    memories: Mapping[str, tuple[Memory, str]]
+    arguments: Mapping[str, Memory]
+    memories: Mapping[str, Memory]
     locks: Mapping[str, SimLock]
     numbered: Mapping[tuple[Tile, int], SimLock]
     addressed: Mapping[Tile, tuple[tuple[int, Memory], ...]]
@@ -112,7 +111,7 @@ class Host(Actor):
             case Sync():
                 return self._token(self._reach.channel(*instruction.channel), instruction.where)
             case RtpWrite():
-                memory, _ = self._reach.memories[instruction.buffer]
+                memory = self._reach.memories[instruction.buffer]
                 self._write(memory, 4 * instruction.index, instruction.value, instruction.mask, instruction.where)
             case SetLock():
                 self._reach.locks[instruction.lock].set(instruction.value, self.clock)
@@ -144,8 +143,8 @@ class Host(Actor):
             return False
         bds: list[SimBd] = []
         for bd in configure.bds:
-            memory, dtype = self._reach.arguments.get(bd.buffer) or self._reach.memories[bd.buffer]
-            found = SimBd.of(bd, memory, dtype, direction, self._reach.locks, self._place(bd.where))
+            memory = self._reach.arguments.get(bd.buffer) or self._reach.memories[bd.buffer]
+            found = SimBd.of(bd, memory, direction, self._reach.locks, self._place(bd.where))
             if found.release is not None and channel not in found.release[0].releasers:
                 found.release[0].releasers.append(channel)
             bds.append(found)
@@ -183,7 +182,11 @@ class Host(Actor):
         return self._tasks[number]
 
     def _register(self, write: Write32) -> None:
-        found, tile, place = target(write.tile, write.address), hardware.name(write.tile), self._place(write.where)
+        found, tile, place = (
+            target(write.tile, write.address),
+            hardware.name(write.tile),
+            self._place(write.where),
+        )
         if found is None:
             raise SimulationError(
                 f"{place}: address {write.address:#x} of {tile} is neither a lock nor its memory: the simulator knows "
@@ -219,4 +222,4 @@ class Host(Actor):
         memory.wrote_range(at, at + 4)
 
     def _place(self, where: Place) -> str:
-        return f"{self._file}:{where.line}:{where.column}"
+        return where.within(self._file)

@@ -8,6 +8,7 @@ What the receivers have not asked for yet waits in their queues up to the depth;
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -21,18 +22,20 @@ DEPTH = 32
 measured (on npu2; the same for every length of path)."""
 
 
-class Receiver(Actor):
-    """An actor at the end of a stream. `need`: bytes that it takes at once."""
+class Receiver(Protocol):
+    """What stands at the end of a stream. `need`: bytes that it takes at once. `clock`: its modelled time."""
 
-    __slots__ = ("need",)
+    need: int
+    clock: int
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.need = 0
+    @property
+    def actor(self) -> Actor | None:
+        """Who asks for the bytes."""
+        ...
 
     def take(self, piece: Bytes, time: int) -> None:
-        """Takes a piece of at most `need` bytes, which came at `time`."""
-        raise NotImplementedError
+        """Takes a piece of at most `need` bytes, which came at `time`; wakes the actor when that was all."""
+        ...
 
 
 class Sink:
@@ -80,8 +83,6 @@ class Sink:
             piece = piece[count:]
         self._queue.append((np.array(piece), time))  # the sender may write over its memory before it is taken
         self.queued += len(piece)
-        if receiver is not None and receiver.waiting is not None and receiver.waiting.kind == "data":
-            self._scheduler.wake(receiver, time)
 
     def drain(self) -> None:
         """Hands what waits to the receiver, as far as it needs it, and lets senders go on that wait for room."""
@@ -178,15 +179,16 @@ class Routes:
         return [sink for route in routes for sink in route.sinks]
 
 
-class StreamIn(Receiver):
-    """A core's stream port: collects the bytes of one read. `core`: whose, once that is there."""
+class StreamIn:
+    """A core's stream port: collects the bytes of one read. `actor`: the core, once that is there."""
 
-    __slots__ = ("_data", "_scheduler", "core", "sink")
+    __slots__ = ("_data", "_scheduler", "actor", "clock", "need", "sink")
 
     def __init__(self, scheduler: Scheduler) -> None:
-        super().__init__("a core's stream port")
+        self.need = 0
+        self.clock = 0
         self.sink: Sink | None = None
-        self.core: Actor | None = None
+        self.actor: Actor | None = None
         self._scheduler = scheduler
         self._data = bytearray()
 
@@ -202,5 +204,5 @@ class StreamIn(Receiver):
         self._data += piece.tobytes()
         self.need -= len(piece)
         self.clock = max(self.clock, time)
-        if self.need == 0 and self.core is not None:
-            self._scheduler.wake(self.core, self.clock)
+        if self.need == 0 and self.actor is not None:
+            self._scheduler.wake(self.actor, self.clock)

@@ -9,6 +9,8 @@ from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
+from kernelrt.npu.hardware import Direction
+
 
 def numbers(parser: AttrParser, names: Sequence[str]) -> tuple[int, ...]:
     """`<a = 1, b = 2>`, each name once, in any order; the values in the order of `names`."""
@@ -30,6 +32,15 @@ def numbers(parser: AttrParser, names: Sequence[str]) -> tuple[int, ...]:
     return tuple(found[name] for name in names)
 
 
+def pairs(parser: AttrParser, names: tuple[str, str]) -> DenseArrayBase:
+    """`[<a = 1, b = 2>, <a = 3, b = 4>]`, flat."""
+    found = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, lambda: numbers(parser, names))
+    return DenseArrayBase.from_list(i64, [value for pair in found for value in pair])
+
+
+PADS = ("const_pad_before", "const_pad_after")
+
+
 @irdl_attr_definition
 class PacketInfo(ParametrizedAttribute):
     """`#aie.packet_info<pkt_type = 0, pkt_id = 1>`."""
@@ -48,9 +59,6 @@ class PacketInfo(ParametrizedAttribute):
         """The bare form, `<pkt_type = 0, pkt_id = 1>`."""
         kind, id = numbers(parser, ("pkt_type", "pkt_id"))
         return PacketInfo(IntAttr(kind), IntAttr(id))
-
-    def print_parameters(self, printer: Printer) -> None:
-        printer.print_string(f"<pkt_type = {self.type_.data}, pkt_id = {self.id.data}>")
 
 
 @irdl_attr_definition
@@ -78,9 +86,7 @@ class PadLayouts(ParametrizedAttribute, OpaqueSyntaxAttribute):
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        names = ("const_pad_before", "const_pad_after")
-        found = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, lambda: numbers(parser, names))
-        return [DenseArrayBase.from_list(i64, [value for pair in found for value in pair])]
+        return [pairs(parser, PADS)]
 
 
 class Keyword(Data[str]):
@@ -108,6 +114,11 @@ class Keyword(Data[str]):
 class ChannelDirection(Keyword):
     name = "aie.dma_channel_dir"
     words = ("S2MM", "MM2S")
+
+    @property
+    def direction(self) -> Direction:
+        """As a design has it."""
+        return "MM2S" if self.data == "MM2S" else "S2MM"
 
 
 @irdl_attr_definition

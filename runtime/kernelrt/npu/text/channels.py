@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Channel, Direction, Fifo, FifoEnd, Link, Tile
+from kernelrt.npu.design import Channel
 from kernelrt.npu.errors import DesignError
+from kernelrt.npu.fifo import Fifo, FifoEnd
+from kernelrt.npu.hardware import Direction, Tile
 
 Key = tuple[Tile, Direction, int]
 
@@ -18,22 +20,6 @@ class Pinned:
     consumers: tuple[int, ...]
 
 
-def shares(fifo: Fifo) -> bool:
-    """Whether the two ends of a fifo share memory, so that it needs no channel."""
-    if fifo.via_dma or len(fifo.consumers) != 1:
-        return False
-    one, other = fifo.producer.tile, fifo.consumers[0].tile
-    return hardware.reaches(one, other) or hardware.reaches(other, one)
-
-
-def home(fifo: Fifo) -> Tile:
-    """The tile in whose memory the objects of a fifo with shared memory are."""
-    if fifo.producer.allocate is not None:
-        return fifo.producer.allocate
-    producer, consumer = fifo.producer.tile, fifo.consumers[0].tile
-    return producer if hardware.reaches(consumer, producer) else consumer
-
-
 def assign(
     file: str, fifos: Sequence[Fifo], channels: Sequence[Channel], pinned: Mapping[str, Pinned]
 ) -> tuple[Fifo, ...]:
@@ -43,7 +29,7 @@ def assign(
     }
     found: list[Fifo] = []
     for fifo in fifos:
-        if shares(fifo):
+        if fifo.shares_memory:
             found.append(fifo)
             continue
         wish = pinned.get(fifo.name, Pinned(None, ()))
@@ -80,8 +66,3 @@ def _end(file: str, fifo: Fifo, end: FifoEnd, direction: Direction, wish: int | 
         )
     taken[(end.tile, direction, free)] = f"@{fifo.name}"
     return replace(end, channel=free)
-
-
-def linked(links: Sequence[Link]) -> dict[str, Link]:
-    """The link that a fifo is in."""
-    return {name: link for link in links for name in (*link.sources, *link.targets)}

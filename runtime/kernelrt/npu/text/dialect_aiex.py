@@ -112,9 +112,8 @@ class PushQueueOp(IRDLOperation):
             for name in ("column", "row"):
                 properties[name] = IntegerAttr(syntax.literal(reader), i64)
                 reader.parse_punctuation(",")
-            properties["direction"] = ChannelDirection.parse(reader)
-            reader.parse_punctuation(":")
-            properties["channel"] = IntegerAttr(syntax.literal(reader), i64)
+            direction, channel = syntax.channel(reader, ":")
+            properties |= {"direction": direction, "channel": IntegerAttr(channel, i64)}
         operands: list[syntax.SSAValue] = []
         if reader.parse_optional_keyword("bd_id") is not None:
             operands.append(reader.value())

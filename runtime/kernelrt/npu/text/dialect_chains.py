@@ -2,7 +2,7 @@
 
 from typing_extensions import Self
 from xdsl.dialects.builtin import IndexType, IntegerAttr, StringAttr, SymbolRefAttr, i64
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import SSAValue
 from xdsl.irdl import IRDLOperation, irdl_op_definition, operand_def, prop_def, result_def, var_operand_def
 from xdsl.parser import Parser
 
@@ -36,18 +36,19 @@ class DmaStartBdChainOp(IRDLOperation):
     def parse(cls, parser: Parser) -> Self:
         reader = syntax.reader(parser)
         symbol, arguments = _call(reader)
-        properties: dict[str, Attribute] = {"symbol": SymbolRefAttr(symbol)}
         reader.parse_keyword("on")
         with reader.in_parens():
             tile = reader.value()
             reader.parse_punctuation(",")
-            properties["direction"] = ChannelDirection.parse(reader)
-            reader.parse_punctuation(",")
-            properties["channel"] = IntegerAttr(syntax.literal(reader), i64)
+            direction, channel = syntax.channel(reader)
         return syntax.create(
             cls,
             operands=[tile, *arguments],
-            properties=properties,
+            properties={
+                "symbol": SymbolRefAttr(symbol),
+                "direction": direction,
+                "channel": IntegerAttr(channel, i64),
+            },
             attributes=reader.parse_optional_attr_dict(),
             result_types=[IndexType()],
         )
@@ -68,14 +69,11 @@ class DmaStartBdChainForOp(IRDLOperation):
         reader = syntax.reader(parser)
         symbol, arguments = _call(reader)
         reader.parse_keyword("for")
-        properties: dict[str, Attribute] = {
-            "symbol": SymbolRefAttr(symbol),
-            "alloc": SymbolRefAttr(reader.parse_symbol_name()),
-        }
+        alloc = reader.parse_symbol_name()
         return syntax.create(
             cls,
             operands=arguments,
-            properties=properties,
+            properties={"symbol": SymbolRefAttr(symbol), "alloc": SymbolRefAttr(alloc)},
             attributes=reader.parse_optional_attr_dict(),
             result_types=[IndexType()],
         )

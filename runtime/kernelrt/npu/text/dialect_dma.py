@@ -78,9 +78,7 @@ class DMAStartOp(IRDLOperation):
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         with parser.in_parens():
-            direction = ChannelDirection.parse(parser)
-            parser.parse_punctuation(",")
-            index = syntax.literal(parser)
+            direction, index = syntax.channel(parser)
             parser.parse_punctuation(",")
             dest = parser.parse_successor()
             parser.parse_punctuation(",")
@@ -110,9 +108,7 @@ class DMAOp(IRDLOperation):
     @classmethod
     def parse(cls, parser: Parser) -> Self:
         with parser.in_parens():
-            direction = ChannelDirection.parse(parser)
-            parser.parse_punctuation(",")
-            index = syntax.literal(parser)
+            direction, index = syntax.channel(parser)
         attributes = parser.parse_optional_attr_dict()
         regions = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_region)
         return syntax.create(

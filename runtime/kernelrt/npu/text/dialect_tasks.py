@@ -81,9 +81,8 @@ class DmaConfigureTaskOp(IRDLOperation):
         with reader.in_parens():
             operands = [reader.value()]
             reader.parse_punctuation(",")
-            properties["direction"] = ChannelDirection.parse(reader)
-            reader.parse_punctuation(",")
-            properties["channel"] = IntegerAttr(syntax.literal(reader), i64)
+            direction, channel = syntax.channel(reader)
+            properties |= {"direction": direction, "channel": IntegerAttr(channel, i64)}
             if reader.parse_optional_punctuation(",") is not None:
                 properties["packet"] = PacketInfo.read(reader)
         operands += _repeat(reader)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kernelrt.npu.design import Bd, Dim
+from kernelrt.npu.bd import Bd, Dim
 
 
 def fold(bds: Sequence[tuple[Bd, Dim | None]], repeat: int) -> tuple[tuple[Bd, ...], int]:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from math import prod
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Bd, Dim, Direction, Memref, Tile
+from kernelrt.npu.bd import Bd, Dim
 from kernelrt.npu.errors import DesignError
-from kernelrt.npu.text.scope import bits
+from kernelrt.npu.hardware import Direction, Tile
+from kernelrt.npu.memref import Memref
 
 # mlir-aie's verifier of aie.dma_bd (AIEDialect.cpp) takes no larger ones, though the hardware would on memory tiles.
 LARGEST_SIZE = 512
@@ -26,12 +27,12 @@ class Spot:
 
 def check(spot: Spot, bd: Bd, type: Memref) -> None:
     """Raises DesignError for what a BD's registers cannot hold, or what is outside of its buffer."""
-    width = (bits(type.dtype) or 0) // 8
+    width = type.item
     _length(spot, bd, width)
     _sizes(spot, bd, width)
     _strides(spot, bd, width)
     _pads(spot, bd, width)
-    _extent(spot, bd, prod(type.shape))
+    _extent(spot, bd, type.elements)
     if bd.packet is not None and bd.packet not in hardware.PACKET_IDS:
         raise _error(spot, bd, f"packet id {bd.packet}: five bits hold 0 to 31")
 

@@ -3,8 +3,9 @@
 import re
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Buffer, Design, Fifo, Lock, Memref
-from kernelrt.npu.text.channels import home, linked, shares
+from kernelrt.npu.design import Buffer, Design, Lock
+from kernelrt.npu.fifo import Fifo, linked
+from kernelrt.npu.memref import Memref
 from kernelrt.npu.text.core_scan import Access, CoreLock, FifoUse
 from kernelrt.npu.text.resolve_cores import ScannedCore
 from kernelrt.npu.text.source import Source
@@ -42,7 +43,8 @@ def _lock(source: Source, scanned: ScannedCore, use: CoreLock) -> None:
         raise source.error(use.offset, f"%{use.lock} is a {kind}, no lock")
     if use.action not in ("Acquire", "AcquireGreaterEqual", "Release"):
         raise source.error(use.offset, f"{use.action}: expected Acquire, AcquireGreaterEqual or Release")
-    if use.value is not None and not (-64 if use.action == "Release" else 0) <= use.value <= 63:
+    held = hardware.LOCK_CHANGES if use.action == "Release" else hardware.LOCK_VALUES
+    if use.value is not None and use.value not in held:
         raise source.error(use.offset, f"{use.value} for lock %{use.lock}: the hardware holds 0 to 63")
 
 
@@ -59,7 +61,7 @@ def _fifos(design: Design, scanned: ScannedCore, source: Source) -> None:
         if fifo is None:
             raise source.error(use.offset, f"@{use.fifo} is no aie.objectfifo of this device")
         depth = _depth(source, scanned, use, fifo)
-        if use.fifo in links and fifos[links[use.fifo].targets[0]].producer.tile == scanned.core.tile:
+        if use.fifo in links and links[use.fifo].tile(fifos) == scanned.core.tile:
             raise source.error(
                 use.offset, f"@{use.fifo} is linked on this tile: its DMA passes the objects on, no core takes them"
             )
@@ -99,8 +101,8 @@ def _depth(source: Source, scanned: ScannedCore, use: FifoUse, fifo: Fifo) -> in
     if end is None:
         tiles = ", ".join(hardware.name(end.tile) for end in fifo.consumers)
         raise source.error(use.offset, f"@{use.fifo} is consumed on {tiles}, not by this core")
-    if shares(fifo):
-        assert hardware.reaches(tile, home(fifo))
+    if fifo.shares_memory:
+        assert hardware.reaches(tile, fifo.home)
         return fifo.producer.depth
     return end.depth
 
@@ -120,9 +122,8 @@ def _access(source: Source, access: Access, acquired: dict[str, FifoUse]) -> Non
 
 
 def _type(source: Source, offset: int, given: str | None, type: Memref, fifo: str) -> None:
-    wanted = f"memref<{''.join(f'{size}x' for size in type.shape)}{type.dtype}>"
-    if given is not None and given.startswith("memref<") and _plain(given) != wanted:
-        raise source.error(offset, f"@{fifo} has objects of {wanted}, not of {given}")
+    if given is not None and given.startswith("memref<") and _plain(given) != str(type):
+        raise source.error(offset, f"@{fifo} has objects of {type}, not of {given}")
 
 
 def _plain(type: str) -> str:

@@ -3,8 +3,13 @@
 from collections.abc import Iterable, Mapping
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Bd, Buffer, ConfigureTask, Design, Direction, Lock, Memref, Place, Sync, Tile
+from kernelrt.npu.bd import Bd
+from kernelrt.npu.design import Buffer, Design, Lock
 from kernelrt.npu.errors import DesignError
+from kernelrt.npu.hardware import Direction, Tile
+from kernelrt.npu.instructions import ConfigureTask, Sync
+from kernelrt.npu.memref import Memref
+from kernelrt.npu.place import Place
 from kernelrt.npu.text import legality_bd, legality_memory
 from kernelrt.npu.text.storage import chains
 
@@ -21,8 +26,7 @@ def check(design: Design) -> None:
         if key in endless:
             problem = f"{channel.direction} {channel.index} runs the endless chain of line {endless[key].line}"
             raise DesignError.at(design.file, channel.where, f"{problem}: this one never starts")
-        if not 0 <= channel.repeat <= 255:
-            raise DesignError.at(design.file, channel.where, f"repeat_count {channel.repeat}: the queue holds 0 to 255")
+        _repeat(design.file, channel.repeat, channel.where)
         if any(bd.next is not None and bd.next <= number for number, bd in enumerate(channel.bds)):
             endless[key] = channel.where
         for bd in channel.bds:
@@ -40,9 +44,7 @@ def check(design: Design) -> None:
         for instruction in sequence.instructions:
             if isinstance(instruction, ConfigureTask):
                 _channel(design.file, *instruction.channel, instruction.where)
-                if not 0 <= instruction.repeat <= 255:
-                    problem = f"repeat_count {instruction.repeat}: the queue holds 0 to 255"
-                    raise DesignError.at(design.file, instruction.where, problem)
+                _repeat(design.file, instruction.repeat, instruction.where)
                 for bd in instruction.bds:
                     _bd(design, bd, instruction.channel, buffers, locks, arguments, static=False)
             elif isinstance(instruction, Sync):
@@ -56,6 +58,11 @@ def _channel(file: str, tile: Tile, direction: Direction, index: int, where: Pla
             where,
             f"{direction} channel {index}: {hardware.name(tile)} has 0 to {hardware.limits(tile).channels - 1}",
         )
+
+
+def _repeat(file: str, count: int, where: Place) -> None:
+    if count not in hardware.REPEATS:
+        raise DesignError.at(file, where, f"repeat_count {count}: the queue holds 0 to 255")
 
 
 def _bd(

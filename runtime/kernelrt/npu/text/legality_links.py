@@ -1,13 +1,11 @@
 """Links of object fifos: one tile in common, parts that make up the whole."""
 
 from collections.abc import Sequence
-from math import prod
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Fifo, Link, Tile
 from kernelrt.npu.errors import DesignError
-from kernelrt.npu.text.scope import bits
-from kernelrt.npu.text.storage import size
+from kernelrt.npu.fifo import Fifo, Link
+from kernelrt.npu.hardware import Tile
 
 
 def check(file: str, fifos: Sequence[Fifo], links: Sequence[Link]) -> None:
@@ -35,7 +33,7 @@ def _shape(file: str, link: Link, fifos: dict[str, Fifo]) -> None:
         problem = "a link joins many fifos or distributes to many, not both: use two links"
         raise DesignError.at(file, link.where, problem)
     first, *_ = link.targets
-    tile = fifos[first].producer.tile
+    tile = link.tile(fifos)
     _meet(file, link, fifos, tile, first)
     many = sources + targets > 2
     if hardware.kind(tile) == "shim" or (many and hardware.kind(tile) != "memory"):
@@ -57,9 +55,9 @@ def _meet(file: str, link: Link, fifos: dict[str, Fifo], tile: Tile, first: str)
 def _sizes(file: str, link: Link, fifos: dict[str, Fifo]) -> None:
     """One to one: objects of one fifo hold whole ones of the other, unless padding makes them."""
     source, target = fifos["".join(link.sources)], fifos["".join(link.targets)]
-    small, large = sorted((size(source), size(target)))
+    small, large = sorted((source.type.nbytes, target.type.nbytes))
     if (small == 0 or large % small) and not target.producer.pads:
-        problem = f"@{source.name} has objects of {size(source)} bytes, @{target.name} of {size(target)}"
+        problem = f"@{source.name} has objects of {source.type.nbytes} bytes, @{target.name} of {target.type.nbytes}"
         raise DesignError.at(file, link.where, f"{problem}: one must hold whole ones of the other")
 
 
@@ -72,10 +70,10 @@ def _offsets(file: str, link: Link, fifos: dict[str, Fifo]) -> None:
         side = "first" if join else "second"
         problem = f"{len(parts)} fifos need {len(parts)} offsets in the {side} list, and none in the other"
         raise DesignError.at(file, link.where, problem)
-    width = (bits(fifos[whole].type.dtype) or 8) // 8
-    ends = (*offsets[1:], prod(fifos[whole].type.shape))
+    width = fifos[whole].type.item
+    ends = (*offsets[1:], fifos[whole].type.elements)
     for name, begin, end in zip(parts, offsets, ends, strict=True):
-        part = size(fifos[name])
+        part = fifos[name].type.nbytes
         if begin < 0 or (end - begin) * width != part:
             problem = (
                 f"@{name} has objects of {part} bytes, but its part of @{whole} is {begin} to {end} "

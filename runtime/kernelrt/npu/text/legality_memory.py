@@ -1,12 +1,13 @@
 """Memory and locks of each tile, counted."""
 
 from collections.abc import Iterable
-from math import prod
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Buffer, Design, Lock, LockUse, Place, Tile
+from kernelrt.npu.bd import LockUse
+from kernelrt.npu.design import Design, Lock
 from kernelrt.npu.errors import DesignError
-from kernelrt.npu.text.scope import bits
+from kernelrt.npu.hardware import Tile
+from kernelrt.npu.place import Place
 from kernelrt.npu.text.storage import stores
 
 Entry = tuple[str, int, Place]  # what, how much, where
@@ -19,17 +20,13 @@ def check(design: Design) -> None:
     _locks(design)
 
 
-def bytes_of(buffer: Buffer) -> int:
-    return prod(buffer.type.shape) * (bits(buffer.type.dtype) or 0) // 8
-
-
 def _memory(design: Design) -> None:
     used: dict[Tile, list[Entry]] = {}
     for core in design.cores:
         used.setdefault(core.tile, []).append(("stack", core.stack_bytes, core.where))
     for buffer in design.buffers:
         if hardware.kind(buffer.tile) != "shim":
-            used.setdefault(buffer.tile, []).append((buffer.name, bytes_of(buffer), buffer.where))
+            used.setdefault(buffer.tile, []).append((buffer.name, buffer.type.nbytes, buffer.where))
     for store in stores(design.fifos, design.links):
         name = f"@{store.fifo} {store.depth} x {store.size}"
         used.setdefault(store.tile, []).append((name, store.depth * store.size, store.where))
@@ -54,14 +51,14 @@ def _addresses(design: Design) -> None:
     placed = [buffer for buffer in design.buffers if buffer.address is not None]
     for number, buffer in enumerate(placed):
         assert buffer.address is not None
-        end = buffer.address + bytes_of(buffer)
+        end = buffer.address + buffer.type.nbytes
         limit = hardware.limits(buffer.tile).memory
-        if buffer.address % hardware.GRANULE or end > limit:
+        if buffer.address < 0 or buffer.address % hardware.GRANULE or end > limit:
             problem = f"address {buffer.address}: {buffer.name} must begin at a multiple of 4 and end by {limit}"
             raise DesignError.at(design.file, buffer.where, problem)
         for other in placed[:number]:
             assert other.address is not None
-            if other.tile == buffer.tile and other.address < end and buffer.address < other.address + bytes_of(other):
+            if other.tile == buffer.tile and other.address < end and buffer.address < other.address + other.type.nbytes:
                 problem = f"{buffer.name} overlaps {other.name}, which begins at {other.address} of the same tile"
                 raise DesignError.at(design.file, buffer.where, problem)
 
@@ -81,7 +78,7 @@ def _locks(design: Design) -> None:
                 )
                 raise DesignError.at(design.file, lock.where, problem)
             ids[lock.tile, lock.id] = lock
-        if lock.init not in hardware.LOCK_INITS:
+        if lock.init not in hardware.LOCK_VALUES:
             raise DesignError.at(design.file, lock.where, f"init = {lock.init}: a lock begins with 0 to 63")
         used.setdefault(lock.tile, []).append((lock.name, 1, lock.where))
     for store in stores(design.fifos, design.links):
@@ -95,6 +92,7 @@ def check_uses(file: str, uses: Iterable[LockUse | None], where: Place) -> None:
     for use in uses:
         if use is None:
             continue
-        low = -64 if use.action == "release" else 0
-        if not low <= use.value <= 63:
-            raise DesignError.at(file, where, f"{use.value} for lock {use.lock}: the hardware holds {low} to 63 here")
+        held = hardware.LOCK_CHANGES if use.action == "release" else hardware.LOCK_VALUES
+        if use.value not in held:
+            problem = f"{use.value} for lock {use.lock}: the hardware holds {held[0]} to {held[-1]} here"
+            raise DesignError.at(file, where, problem)

@@ -3,21 +3,11 @@
 from collections.abc import Mapping
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import (
-    AwaitTask,
-    Buffer,
-    ConfigureTask,
-    Design,
-    FreeTask,
-    Place,
-    RtpWrite,
-    RuntimeSequence,
-    SetLock,
-    StartTask,
-    Tile,
-)
+from kernelrt.npu.design import Buffer, Design
 from kernelrt.npu.errors import DesignError
-from kernelrt.npu.text.legality_memory import bytes_of
+from kernelrt.npu.hardware import Tile
+from kernelrt.npu.instructions import AwaitTask, ConfigureTask, FreeTask, RtpWrite, RuntimeSequence, SetLock, StartTask
+from kernelrt.npu.place import Place
 
 Held = dict[int, tuple[Tile, int, Place]]  # of a task: the tile whose BDs it holds, how many, where
 
@@ -45,11 +35,11 @@ def _sequence(file: str, sequence: RuntimeSequence, buffers: Mapping[str, Buffer
         elif isinstance(instruction, StartTask):
             started.add(instruction.task)
         elif isinstance(instruction, RtpWrite):
-            words = bytes_of(buffers[instruction.buffer]) // hardware.GRANULE
+            words = buffers[instruction.buffer].type.nbytes // hardware.GRANULE
             if not 0 <= instruction.index < words:
                 problem = f"word {instruction.index} of {instruction.buffer}, which has {words}, counted from 0"
                 raise DesignError.at(file, instruction.where, problem)
-        elif isinstance(instruction, SetLock) and instruction.value not in hardware.LOCK_INITS:
+        elif isinstance(instruction, SetLock) and instruction.value not in hardware.LOCK_VALUES:
             raise DesignError.at(file, instruction.where, f"a lock's value of {instruction.value}: it is 0 to 63")
 
 

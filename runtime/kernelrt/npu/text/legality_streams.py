@@ -1,8 +1,10 @@
 """Ports of stream switches, and cascades."""
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Cascade, Design, Direction, Flow, Place, Port, Tile
+from kernelrt.npu.design import Cascade, Design, Flow, Port
 from kernelrt.npu.errors import DesignError
+from kernelrt.npu.hardware import Direction, Tile
+from kernelrt.npu.place import Place
 
 
 def check(design: Design) -> None:

@@ -6,10 +6,13 @@ from math import prod
 from xdsl.ir import Operation
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Bd, Buffer, Dim, LockUse, Memref, Pad, Place, Tile
+from kernelrt.npu.bd import Bd, Dim, LockUse, Pad
+from kernelrt.npu.design import Buffer
+from kernelrt.npu.hardware import Tile
+from kernelrt.npu.memref import Memref
+from kernelrt.npu.place import Place
 from kernelrt.npu.text.iteration import fold
 from kernelrt.npu.text.register_fields import BD_BASE, FIELDS
-from kernelrt.npu.text.scope import bits
 from kernelrt.npu.text.sequence import Sequence
 
 
@@ -74,10 +77,10 @@ class BdRegisters:
     ) -> tuple[Bd, Dim | None]:
         length = fields["buffer_length"]
         dims = self._dims(fields, length)
-        target, offset, dtype = self._target(op, tile, id, fields, length)
-        scale = 32 // (bits(dtype) or 32)
-        if 32 % (bits(dtype) or 32):
-            raise self._sequence.scope.error(op, f"a register-level BD of {dtype} elements is not supported")
+        target, offset, type = self._target(op, tile, id, fields, length)
+        scale, rest = divmod(hardware.GRANULE, type.item)
+        if rest:
+            raise self._sequence.scope.error(op, f"a register-level BD of {type.dtype} elements is not supported")
         # The innermost run is contiguous, whatever the size of an element; other strides count words.
         if scale > 1 and dims:
             if dims[-1].stride != 1:
@@ -119,8 +122,10 @@ class BdRegisters:
             dims.insert(0, Dim(-(-length // done) if last or size == 0 else size, fields[f"d{number}_stride"] + 1))
         return tuple(dims)
 
-    def _target(self, op: Operation, tile: Tile, id: int, fields: dict[str, int], length: int) -> tuple[str, int, str]:
-        """The buffer or argument that a BD's address is in, the offset in its elements, and its dtype."""
+    def _target(
+        self, op: Operation, tile: Tile, id: int, fields: dict[str, int], length: int
+    ) -> tuple[str, int, Memref]:
+        """The buffer or argument that a BD's address is in, the offset in its elements, and its type."""
         scope = self._sequence.scope
         if hardware.kind(tile) == "shim":
             patch = self._patches.get((tile, id))
@@ -133,15 +138,16 @@ class BdRegisters:
                 problem = f"argument {patch.index}: this sequence has {len(arguments)} arguments, counted from 0"
                 raise scope.parsed.source.error(patch.where, problem)
             argument = arguments[patch.index]
-            return argument.name, patch.plus * 8 // (bits(argument.type.dtype) or 8), argument.type.dtype
+            return argument.name, patch.plus // argument.type.item, argument.type
         address = fields["buffer_offset"] * hardware.GRANULE
         for buffer in scope.buffers.values():
-            size = prod(buffer.type.shape) * (bits(buffer.type.dtype) or 8) // 8
-            if buffer.tile == tile and buffer.address is not None and buffer.address <= address < buffer.address + size:
-                return buffer.name, (address - buffer.address) * 8 // (bits(buffer.type.dtype) or 8), buffer.type.dtype
+            if buffer.tile == tile and buffer.address is not None:
+                offset = address - buffer.address
+                if 0 <= offset < buffer.type.nbytes:
+                    return buffer.name, offset // buffer.type.item, buffer.type
         return self._raw(op, tile, address, length)
 
-    def _raw(self, op: Operation, tile: Tile, address: int, length: int) -> tuple[str, int, str]:
+    def _raw(self, op: Operation, tile: Tile, address: int, length: int) -> tuple[str, int, Memref]:
         """Memory that no buffer names: all of the tile's, where it has no buffers."""
         scope = self._sequence.scope
         name = f"memory_{tile.column}_{tile.row}"
@@ -154,8 +160,9 @@ class BdRegisters:
         if known is None:
             known = next(value for value, found in scope.tiles.items() if found == tile)
         words = max(words, scope.buffers[known].type.shape[0] if known in scope.buffers else 0)
-        scope.buffers[known] = Buffer(name, tile, Memref("i32", (words,)), None, 0, scope.place(op))
-        return name, address // 4, "i32"
+        type = Memref("i32", (words,))
+        scope.buffers[known] = Buffer(name, tile, type, None, 0, scope.place(op))
+        return name, address // 4, type
 
     def _lock(self, op: Operation, tile: Tile, fields: dict[str, int], side: str) -> LockUse:
         scope = self._sequence.scope

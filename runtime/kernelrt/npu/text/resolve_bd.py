@@ -8,7 +8,9 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Block, Operation, SSAValue
 
-from kernelrt.npu.design import Bd, Dim, LockUse, Memref, Pad
+from kernelrt.npu import hardware
+from kernelrt.npu.bd import Bd, Dim, LockUse
+from kernelrt.npu.memref import Memref
 from kernelrt.npu.text import syntax
 from kernelrt.npu.text.attributes import PacketInfo
 from kernelrt.npu.text.constants import Known, constant
@@ -94,7 +96,7 @@ def _bd(scope: Scope, block: Block, inputs: Inputs) -> Bd:
 
 
 def _packet(scope: Scope, op: Operation, kind: int, id: int) -> int:
-    if not 0 <= kind < 8:
+    if kind not in hardware.PACKET_TYPES:
         raise scope.error(op, f"packet type {kind}: three bits hold 0 to 7")
     return id
 
@@ -143,17 +145,16 @@ def _transfer(scope: Scope, op: DMABDOp, inputs: Inputs) -> Bd:
     if syntax.integer(op, "pad_value"):
         raise scope.error(op, "pad_value: the DMA of npu1 pads with zeros alone")
     buffer, type, base = _buffer(scope, op, inputs)
-    flat = syntax.values_of(op.pad_dimensions)
     return Bd(
         buffer=buffer,
         offset=base + (offset[0] if offset else 0),
         length=length[0] if length else prod(type.shape),
         dims=tuple(Dim(size, stride) for size, stride in zip(sizes, strides, strict=True)),
-        pads=tuple(Pad(before, after) for before, after in zip(flat[::2], flat[1::2], strict=True)),
+        pads=syntax.pads_of(op.pad_dimensions),
         acquire=None,
         release=None,
         packet=None,
-        id=syntax.integer(op, "bd_id") if "bd_id" in op.attributes else None,
+        id=syntax.optional_integer(op, "bd_id"),
         next=None,
         where=scope.place(op),
     )

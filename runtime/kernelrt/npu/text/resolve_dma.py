@@ -6,7 +6,8 @@ from dataclasses import replace
 from xdsl.ir import Block, Region
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Channel, Direction, Tile
+from kernelrt.npu.design import Channel
+from kernelrt.npu.hardware import Tile
 from kernelrt.npu.text import syntax
 from kernelrt.npu.text.dialect_aie import EndOp
 from kernelrt.npu.text.dialect_dma import DMAOp, DmaProgram, DMAStartOp, MemOp, MemTileDMAOp, ShimDMAOp
@@ -51,7 +52,7 @@ def _program(scope: Scope, tile: Tile, body: Region) -> Iterator[Channel]:
         bds = chain(scope, start.dest, STATIC)
         yield Channel(
             tile,
-            _direction(start),
+            start.channel_dir.direction,
             start.channel_index.value.data,
             bds,
             syntax.integer(start, "repeat_count"),
@@ -65,10 +66,6 @@ def _program(scope: Scope, tile: Tile, body: Region) -> Iterator[Channel]:
         )
 
 
-def _direction(op: DMAStartOp | DMAOp) -> Direction:
-    return "MM2S" if op.channel_dir.data == "MM2S" else "S2MM"
-
-
 def _listed(scope: Scope, tile: Tile, op: DMAOp) -> Channel:
     """`aie.dma(...) [{...}, {...}]`: the BDs in their order, round and round if `loop`."""
     bds = [bd for region in op.bds for bd in chain(scope, region.blocks[0], STATIC)] if op.bds else []
@@ -80,7 +77,7 @@ def _listed(scope: Scope, tile: Tile, op: DMAOp) -> Channel:
     linked = [replace(bd, next=number + 1 if number + 1 < len(bds) else last) for number, bd in enumerate(bds)]
     return Channel(
         tile,
-        _direction(op),
+        op.channel_dir.direction,
         op.channel_index.value.data,
         tuple(linked),
         syntax.integer(op, "repeat_count"),

@@ -7,7 +7,8 @@ from xdsl.dialects.builtin import ArrayAttr, IntegerAttr, SymbolRefAttr
 from xdsl.ir import Attribute
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Dim, Fifo, FifoEnd, Link, Pad, Tile
+from kernelrt.npu.fifo import Fifo, FifoEnd, Link
+from kernelrt.npu.hardware import Tile
 from kernelrt.npu.text import syntax
 from kernelrt.npu.text.attributes import PadLayouts
 from kernelrt.npu.text.dialect_fifo import ObjectFifoAllocateOp, ObjectFifoLinkOp, ObjectFifoOp
@@ -37,7 +38,9 @@ def fifos(scope: Scope, links: Sequence[Link], cores: Sequence[ScannedCore]) -> 
             replace(end, depth=_depth(fifo.name, end, acquired)) if single and (number or not fifo.initial) else end
             for number, end in enumerate((fifo.producer, *fifo.consumers))
         )
-        via_dma = streams and (fifo.via_dma or (len(consumers) == 1 and _share(fifo.producer.tile, consumers[0].tile)))
+        via_dma = streams and (
+            fifo.via_dma or (len(consumers) == 1 and hardware.share(fifo.producer.tile, consumers[0].tile))
+        )
         resolved.append(replace(fifo, producer=producer, consumers=tuple(consumers), via_dma=via_dma))
     return tuple(resolved)
 
@@ -61,15 +64,11 @@ def _acquired(cores: Sequence[ScannedCore]) -> dict[tuple[str, Tile], int]:
     return most
 
 
-def _share(one: Tile, other: Tile) -> bool:
-    return hardware.reaches(one, other) or hardware.reaches(other, one)
-
-
 def _by_streams(fifo: Fifo, links: Sequence[Link], types: Mapping[str, Fifo]) -> bool:
     """Whether DMAs and a stream carry the objects: anything but one plain consumer that shares memory."""
     if fifo.via_dma or fifo.repeat != 1 or len(fifo.consumers) != 1:
         return True
-    if fifo.producer.dims or fifo.consumers[0].dims or not _share(fifo.producer.tile, fifo.consumers[0].tile):
+    if fifo.producer.dims or fifo.consumers[0].dims or not hardware.share(fifo.producer.tile, fifo.consumers[0].tile):
         return True
     link = next((link for link in links if fifo.name in (*link.sources, *link.targets)), None)
     if link is None:
@@ -130,7 +129,6 @@ def _fifo(scope: Scope, op: ObjectFifoOp, allocated: Mapping[str, Tile]) -> Fifo
     depths = depths * ends if len(depths) == 1 else depths
     element = memref(scope, op, op.element)
     pads = op.attributes.get("padDimensions")
-    flat = syntax.values_of(pads.values) if isinstance(pads, PadLayouts) else ()
     repeat = syntax.integer(op, "repeat_count", 1)
     if repeat < 1:
         raise scope.error(op, f"@{name}: repeat_count = {repeat}: it is at least 1")
@@ -141,12 +139,12 @@ def _fifo(scope: Scope, op: ObjectFifoOp, allocated: Mapping[str, Tile]) -> Fifo
         FifoEnd(
             scope.tile(op, op.producer),
             depths[0],
-            _dims(op.to_stream),
-            tuple(Pad(before, after) for before, after in zip(flat[::2], flat[1::2], strict=True)),
+            syntax.dims_of(op.to_stream),
+            syntax.pads_of(pads.values) if isinstance(pads, PadLayouts) else (),
             allocated.get(name),
         ),
         tuple(
-            FifoEnd(scope.tile(op, tile), depth, _dims(dims), (), allocated.get(name))
+            FifoEnd(scope.tile(op, tile), depth, syntax.dims_of(dims), (), allocated.get(name))
             for tile, depth, dims in zip(op.consumers, depths[1:], op.from_stream, strict=True)
         ),
         syntax.flag(op, "via_DMA") or "repeat_count" in op.attributes,
@@ -155,11 +153,6 @@ def _fifo(scope: Scope, op: ObjectFifoOp, allocated: Mapping[str, Tile]) -> Fifo
         scope.place(op),
         not syntax.flag(op, "disable_synchronization"),
     )
-
-
-def _dims(flat: Attribute) -> tuple[Dim, ...]:
-    values = syntax.values_of(flat)
-    return tuple(Dim(size, stride) for size, stride in zip(values[::2], values[1::2], strict=True))
 
 
 def links(scope: Scope) -> tuple[Link, ...]:

@@ -6,7 +6,11 @@ from xdsl.dialects import affine, memref, scf
 from xdsl.dialects.builtin import AffineMapAttr, StringAttr
 from xdsl.ir import Block, Operation, SSAValue
 
-from kernelrt.npu.design import Argument, AwaitTask, Fifo, Flow, FreeTask, Memref, RuntimeSequence, SetLock, Sync, Tile
+from kernelrt.npu.design import Flow
+from kernelrt.npu.fifo import Fifo
+from kernelrt.npu.hardware import Tile
+from kernelrt.npu.instructions import Argument, AwaitTask, FreeTask, RuntimeSequence, SetLock, Sync
+from kernelrt.npu.memref import Memref
 from kernelrt.npu.text import dialect_aiex as aiex
 from kernelrt.npu.text import dialect_tasks as steps
 from kernelrt.npu.text import sequence_tasks as tasks

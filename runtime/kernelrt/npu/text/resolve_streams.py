@@ -1,11 +1,13 @@
 """Flows, packet flows and cascades."""
 
 from collections.abc import Iterator
+from typing import cast, get_args
 
 from xdsl.ir import Operation
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Bundle, Cascade, Flow, Port, Tile
+from kernelrt.npu.design import Bundle, Cascade, Flow, Port
+from kernelrt.npu.hardware import Tile
 from kernelrt.npu.text import syntax
 from kernelrt.npu.text.attributes import WireBundle
 from kernelrt.npu.text.dialect_aie import (
@@ -54,21 +56,9 @@ def _packets(scope: Scope, op: PacketFlowOp) -> Iterator[Flow]:
 
 
 def _port(scope: Scope, op: Operation, tile: Tile, bundle: WireBundle, channel: int) -> Port:
-    names: dict[str, Bundle] = {
-        "DMA": "DMA",
-        "Core": "Core",
-        "Trace": "Trace",
-        "TileControl": "TileControl",
-        "Ctrl": "Ctrl",
-        "FIFO": "FIFO",
-        "North": "North",
-        "South": "South",
-        "East": "East",
-        "West": "West",
-    }
-    if bundle.data not in names:
+    if bundle.data not in get_args(Bundle):
         raise scope.error(op, f"{bundle.data}: npu1 has no programmable logic and no such port")
-    return Port(tile, names[bundle.data], channel)
+    return Port(tile, cast("Bundle", bundle.data), channel)
 
 
 def cascades(scope: Scope) -> tuple[Cascade, ...]:

@@ -7,8 +7,11 @@ from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, StringAttr, SymbolRe
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Buffer, Lock, Memref, Place, Tile
+from kernelrt.npu.design import Buffer, Lock
 from kernelrt.npu.errors import DesignError
+from kernelrt.npu.hardware import Tile
+from kernelrt.npu.memref import Memref, item_bytes
+from kernelrt.npu.place import Place
 from kernelrt.npu.text import syntax
 from kernelrt.npu.text.dialect_aie import BufferOp, DeviceOp, ExternalBufferOp, LockOp, TileOp
 from kernelrt.npu.text.parse import Parsed
@@ -70,22 +73,11 @@ def memref(scope: Scope, op: Operation, type: Attribute) -> Memref:
     if ranked is None:
         raise scope.error(op, f"a memref is expected here, not {type}")
     found = Memref(str(ranked.element_type), tuple(ranked.get_shape()))
-    if bits(found.dtype) is None:
+    if item_bytes(found.dtype) is None:
         raise scope.error(op, f"{op.name}: elements of type {found.dtype} have no size that a DMA can move")
     if any(size < 0 for size in found.shape):
         raise scope.error(op, f"{op.name}: the sizes of {type} must be numbers")
     return found
-
-
-_BITS = {"f16": 16, "bf16": 16, "f32": 32, "f64": 64, "index": 32}
-
-
-def bits(dtype: str) -> int | None:
-    """Bits of an element, None for a type without a size here."""
-    digits = dtype.removeprefix("u").removeprefix("s").removeprefix("i")
-    if dtype not in _BITS and digits.isdigit() and int(digits) in (8, 16, 32, 64):
-        return int(digits)
-    return _BITS.get(dtype)
 
 
 def contents(dense: Attribute | None) -> bytes | None:
@@ -150,11 +142,9 @@ def _buffers(scope: Scope) -> None:
             raise scope.error(op, f"{hardware.name(tile)} has no memory for a buffer: use a compute or memory tile")
         name = declared(op) or _free(scope.name(value), taken)
         taken[name] = op
-        address = syntax.integer(op, "address", -1) if isinstance(op, BufferOp) else -1
+        address = syntax.optional_integer(op, "address") if isinstance(op, BufferOp) else None
         initial = contents(op.properties.get("initial_value"))
-        scope.buffers[value] = Buffer(
-            name, tile, memref(scope, op, value.type), initial, None if address < 0 else address, scope.place(op)
-        )
+        scope.buffers[value] = Buffer(name, tile, memref(scope, op, value.type), initial, address, scope.place(op))
 
 
 def _locks(scope: Scope) -> None:
@@ -163,11 +153,10 @@ def _locks(scope: Scope) -> None:
         value = op.results[0]
         name = declared(op) or _free(scope.name(value), taken)
         taken[name] = op
-        id = syntax.integer(op, "lockID", -1)
         scope.locks[value] = Lock(
             name,
             scope.tile(op, op.operands[0]),
-            None if "lockID" not in op.properties else id,
+            syntax.optional_integer(op, "lockID"),
             syntax.integer(op, "init"),
             scope.place(op),
         )

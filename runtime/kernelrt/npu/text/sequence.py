@@ -7,17 +7,11 @@ from xdsl.dialects.builtin import SymbolRefAttr
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import (
-    Argument,
-    Bd,
-    ConfigureTask,
-    Direction,
-    Fifo,
-    Instruction,
-    Memref,
-    StartTask,
-    Tile,
-)
+from kernelrt.npu.bd import Bd
+from kernelrt.npu.fifo import Fifo
+from kernelrt.npu.hardware import Direction, Tile
+from kernelrt.npu.instructions import Argument, ConfigureTask, Instruction, StartTask
+from kernelrt.npu.memref import Memref
 from kernelrt.npu.text import syntax
 from kernelrt.npu.text.constants import constant
 from kernelrt.npu.text.dialect_aie import ShimDMAAllocationOp
@@ -83,14 +77,14 @@ class Sequence:
         found = self.scope.symbols[name]
         if not isinstance(found, ShimDMAAllocationOp):
             raise self.scope.error(op, f"@{name} is neither an aie.objectfifo nor an aie.shim_dma_allocation")
-        direction: Direction = "MM2S" if found.channel_dir.data == "MM2S" else "S2MM"
-        return self.scope.tile(found, found.tile), direction, found.channel_index.value.data
+        return self.scope.tile(found, found.tile), found.channel_dir.direction, found.channel_index.value.data
 
     def _end(self, op: Operation, fifo: Fifo) -> Channel:
-        ends: list[Channel] = []
-        for end, direction in ((fifo.producer, "MM2S"), *((end, "S2MM") for end in fifo.consumers)):
-            if hardware.kind(end.tile) == "shim" and end.channel is not None:
-                ends.append((end.tile, direction, end.channel))  # pyright: ignore[reportArgumentType]  # literals above
+        ends: list[Channel] = [
+            (end.tile, direction, end.channel)
+            for end, direction in fifo.ends
+            if hardware.kind(end.tile) == "shim" and end.channel is not None
+        ]
         if len(ends) != 1:
             raise self.scope.error(op, f"@{fifo.name} has {len(ends)} ends on shim tiles: exactly one is needed here")
         return ends[0]

@@ -5,7 +5,8 @@ from xdsl.dialects.builtin import IntegerAttr, SymbolRefAttr
 from xdsl.ir import Operation, OpResult, SSAValue
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Direction, RtpWrite, SetLock, Tile, Write32
+from kernelrt.npu.hardware import Direction, Tile
+from kernelrt.npu.instructions import RtpWrite, SetLock, Write32
 from kernelrt.npu.text import dialect_aiex as aiex
 from kernelrt.npu.text import syntax
 from kernelrt.npu.text.dialect_aie import BufferOp
@@ -17,8 +18,6 @@ from kernelrt.npu.text.sequence import Sequence
 
 _WORD = 0xFFFFFFFF
 _LOCAL = 0xFFFFF  # an address within a tile: 20 bits, row and column above them
-_CONTROL = {"shim": 0x1D200, "memory": 0xA0600, "compute": 0x1DE00}  # S2MM channels, eight bytes each, then MM2S
-_LOCKS = {"shim": 0x14000, "memory": 0xC0000, "compute": 0x1F000}  # 16 bytes each
 
 
 class Registers:
@@ -81,14 +80,14 @@ class Registers:
         tile = self._tile(op, address)
         local, value = address & _LOCAL, value & _WORD
         kind = hardware.kind(tile)
-        queue = (local - _CONTROL[kind] - 4) // 8
+        queue, rest = divmod(local - hardware.CHANNEL_REGISTERS[kind], 8)
         count = hardware.limits(tile).channels
         if self._bds.holds(tile, local):
             self._bds.write(tile, local, value, mask)
-        elif local == _CONTROL[kind] + 4 + 8 * queue and 0 <= queue < 2 * count:
+        elif rest == 4 and 0 <= queue < 2 * count:
             direction: Direction = "S2MM" if queue < count else "MM2S"
             self._start(op, tile, direction, queue % count, value & 0x3F, value >> 16 & 0xFF, bool(value >> 31))
-        elif (lock := self._lock(tile, local - _LOCKS[kind])) is not None:
+        elif (lock := self._lock(tile, local - hardware.LOCK_REGISTERS[kind])) is not None:
             self._sequence.instructions.append(SetLock(lock, value & 0x3F, scope.place(op)))
         else:
             self._sequence.instructions.append(Write32(tile, local, value, mask, scope.place(op)))
@@ -150,8 +149,7 @@ class Registers:
         tile = Tile(op.column.value.data, op.row.value.data)
         names = ("bd_id", "repeat_count")
         id, repeat = self._sequence.numbers(op, names)
-        direction: Direction = "MM2S" if op.direction.data == "MM2S" else "S2MM"
-        self._start(op, tile, direction, op.channel.value.data, id, repeat, syntax.flag(op, "issue_token"))
+        self._start(op, tile, op.direction.direction, op.channel.value.data, id, repeat, syntax.flag(op, "issue_token"))
 
     def _start(
         self, op: Operation, tile: Tile, direction: Direction, channel: int, id: int, repeat: int, token: bool

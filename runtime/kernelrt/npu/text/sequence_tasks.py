@@ -5,9 +5,8 @@ from math import prod
 
 from xdsl.ir import Block, Operation, SSAValue
 
-from kernelrt.npu.design import Bd, Dim, Direction
+from kernelrt.npu.bd import Bd, Dim
 from kernelrt.npu.text import syntax
-from kernelrt.npu.text.attributes import ChannelDirection
 from kernelrt.npu.text.dialect_aiex import DmaMemcpyNdOp
 from kernelrt.npu.text.dialect_chains import DmaStartBdChainForOp, DmaStartBdChainOp
 from kernelrt.npu.text.dialect_dma import NextBDOp
@@ -50,12 +49,10 @@ def memcpy(sequence: Sequence, op: DmaMemcpyNdOp) -> None:
         None,
         None,
         packet,
-        syntax.integer(op, "id", -1),
+        syntax.optional_integer(op, "id"),
         None,
         scope.place(op),
     )
-    if "id" not in op.attributes:
-        bd = replace(bd, id=None)
     bds, repeat = fold([(bd, dims[0])], sizes[0] - 1)
     token = direction == "S2MM" or syntax.flag(op, "issue_token")
     sequence.start(op, sequence.configure(op, (tile, direction, index), bds, repeat, token))
@@ -73,7 +70,7 @@ def configure(sequence: Sequence, op: DmaConfigureTaskOp | DmaConfigureTaskForOp
     repeats = op.repeat
     repeat = sequence.integer(op, repeats[0]) if repeats else syntax.integer(op, "repeat_count")
     if isinstance(op, DmaConfigureTaskOp):
-        channel = (sequence.scope.tile(op, op.tile), _direction(op.direction), op.channel.value.data)
+        channel = (sequence.scope.tile(op, op.tile), op.direction.direction, op.channel.value.data)
         packet = op.packet.id.data if op.packet is not None else None
     else:
         channel, packet = sequence.channel(op, op.alloc, "alloc"), None
@@ -95,17 +92,13 @@ def start_chain(sequence: Sequence, op: DmaStartBdChainOp | DmaStartBdChainForOp
         wanted = ", ".join(str(value.type) for value in first.args)
         raise scope.error(op, f"the arguments of @{name} are ({wanted}): other ones are given")
     if isinstance(op, DmaStartBdChainOp):
-        channel = (scope.tile(op, op.tile), _direction(op.direction), op.channel.value.data)
+        channel = (scope.tile(op, op.tile), op.direction.direction, op.channel.value.data)
     else:
         channel = sequence.channel(op, op.alloc, "alloc")
     bound: dict[SSAValue, SSAValue] = dict(zip(first.args, op.arguments, strict=True))
     task = _task(sequence, op, channel, first, bound, syntax.integer(op, "repeat_count"), None)
     sequence.tasks[op.results[0]] = task
     sequence.start(op, task)
-
-
-def _direction(direction: ChannelDirection) -> Direction:
-    return "MM2S" if direction.data == "MM2S" else "S2MM"
 
 
 def _task(

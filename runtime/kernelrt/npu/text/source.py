@@ -4,8 +4,8 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from kernelrt.npu.design import Place
 from kernelrt.npu.errors import DesignError
+from kernelrt.npu.place import Place
 
 _STRING = r'"(?:[^"\\\n\v\f]|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*"'  # as xDSL's lexer has it, but linear in time
 _HIDDEN = re.compile(_STRING + r"|//[^\n]*")

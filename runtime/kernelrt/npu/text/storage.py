@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import prod
 
 from kernelrt.npu import hardware
-from kernelrt.npu.design import Direction, Fifo, FifoEnd, Link, Place, Tile
-from kernelrt.npu.text.channels import home, linked, shares
-from kernelrt.npu.text.scope import bits
+from kernelrt.npu.fifo import Fifo, FifoEnd, Link, linked
+from kernelrt.npu.hardware import Direction, Tile
+from kernelrt.npu.place import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +33,6 @@ class Chain:
     where: Place
 
 
-def size(fifo: Fifo) -> int:
-    """Bytes of one object."""
-    return prod(fifo.type.shape) * (bits(fifo.type.dtype) or 0) // 8
-
-
 def owner(link: Link, fifos: dict[str, Fifo]) -> tuple[Fifo, FifoEnd]:
     """The fifo whose objects a link's tile holds, and its end there: the one with the larger objects."""
     source, target = fifos[link.sources[0]], fifos[link.targets[0]]
@@ -47,14 +41,14 @@ def owner(link: Link, fifos: dict[str, Fifo]) -> tuple[Fifo, FifoEnd]:
         return target, target.producer
     if len(link.targets) > 1:
         return source, at_source
-    if target.initial or (size(source) < size(target) and not target.producer.pads):
+    if target.initial or (source.type.nbytes < target.type.nbytes and not target.producer.pads):
         return target, target.producer
     return source, at_source
 
 
 def shared_end(link: Link, source: Fifo, fifos: dict[str, Fifo]) -> FifoEnd:
     """The consumer of a link's source that stands in the link's tile."""
-    tile = fifos[link.targets[0]].producer.tile
+    tile = link.tile(fifos)
     return next(end for end in source.consumers if end.tile == tile)
 
 
@@ -64,16 +58,16 @@ def stores(fifos: Sequence[Fifo], links: Sequence[Link]) -> Iterator[Store]:
     for link in links:
         fifo, end = owner(link, known)
         factor = max(len(link.sources), len(link.targets))
-        yield Store(end.tile, fifo.name, end.depth, size(fifo), 2 * factor * fifo.synchronized, fifo.where)
+        yield Store(end.tile, fifo.name, end.depth, fifo.type.nbytes, 2 * factor * fifo.synchronized, fifo.where)
     for fifo in fifos:
         locks = 2 * fifo.synchronized
-        if shares(fifo):
-            yield Store(home(fifo), fifo.name, fifo.producer.depth, size(fifo), locks, fifo.where)
+        if fifo.shares_memory:
+            yield Store(fifo.home, fifo.name, fifo.producer.depth, fifo.type.nbytes, locks, fifo.where)
             continue
         link = in_link.get(fifo.name)
         for end in (fifo.producer, *fifo.consumers):
-            if hardware.kind(end.tile) != "shim" and not (link and end.tile == known[link.targets[0]].producer.tile):
-                yield Store(end.tile, fifo.name, end.depth, size(fifo), locks, fifo.where)
+            if hardware.kind(end.tile) != "shim" and not (link and end.tile == link.tile(known)):
+                yield Store(end.tile, fifo.name, end.depth, fifo.type.nbytes, locks, fifo.where)
 
 
 def chains(fifos: Sequence[Fifo], links: Sequence[Link]) -> Iterator[Chain]:
@@ -81,18 +75,12 @@ def chains(fifos: Sequence[Fifo], links: Sequence[Link]) -> Iterator[Chain]:
     known, in_link = {fifo.name: fifo for fifo in fifos}, linked(links)
     for fifo in fifos:
         link = in_link.get(fifo.name)
-        for end, direction in _ends(fifo):
+        for end, direction in fifo.ends:
             if end.channel is None or hardware.kind(end.tile) == "shim":
                 continue
             count = end.depth * (fifo.repeat if direction == "MM2S" else 1)
-            if link is not None and end.tile == known[link.targets[0]].producer.tile:
+            if link is not None and end.tile == link.tile(known):
                 holder, held = owner(link, known)
                 factor = max(len(link.sources), len(link.targets)) if holder is fifo else 1
                 count = held.depth * factor * (fifo.repeat if direction == "MM2S" else 1)
             yield Chain(end.tile, fifo.name, direction, end.channel, count, fifo.where)
-
-
-def _ends(fifo: Fifo) -> Iterator[tuple[FifoEnd, Direction]]:
-    yield fifo.producer, "MM2S"
-    for end in fifo.consumers:
-        yield end, "S2MM"

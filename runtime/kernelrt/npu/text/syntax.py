@@ -1,8 +1,8 @@
 """Pieces of mlir-aie's custom syntax that several operations share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 from xdsl.dialects.builtin import (
     AnyFloat,
@@ -19,7 +19,8 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import ParseError
 
-from kernelrt.npu.text.attributes import numbers
+from kernelrt.npu.bd import Dim, Pad
+from kernelrt.npu.text.attributes import PADS, ChannelDirection, pairs
 from kernelrt.npu.text.reader import Reader
 
 # Stands in a static list for a number that is an SSA value, as in mlir's DynamicIndexList.
@@ -67,6 +68,13 @@ def literal(parser: Parser) -> int:
     return value
 
 
+def channel(parser: Parser, behind: Literal[",", ":"] = ",") -> tuple[ChannelDirection, int]:
+    """`MM2S, 0`: a DMA channel."""
+    direction = ChannelDirection.parse(parser)
+    parser.parse_punctuation(behind)
+    return direction, literal(parser)
+
+
 def number(parser: Reader) -> Number:
     """An integer literal or an SSA value."""
     value = parser.optional_value()
@@ -88,20 +96,14 @@ def dynamic(values: Sequence[Number]) -> list[SSAValue]:
     return [value for value in values if not isinstance(value, int)]
 
 
-def pairs(parser: Reader, names: tuple[str, str]) -> list[int]:
-    """`[<a = 1, b = 2>, <a = 3, b = 4>]`, flat."""
-    found = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, lambda: numbers(parser, names))
-    return [value for pair in found for value in pair]
-
-
 def dimensions(parser: Reader) -> DenseArrayBase:
     """`[<size = 2, stride = 8>, ...]`, outermost first, as size, stride, size, stride, ..."""
-    return DenseArrayBase.from_list(i64, pairs(parser, ("size", "stride")))
+    return pairs(parser, ("size", "stride"))
 
 
 def paddings(parser: Reader) -> DenseArrayBase:
     """`[<const_pad_before = 1, const_pad_after = 2>, ...]`, flat."""
-    return DenseArrayBase.from_list(i64, pairs(parser, ("const_pad_before", "const_pad_after")))
+    return pairs(parser, PADS)
 
 
 def dense(parser: Reader, type: "MemRefType[Attribute]") -> DenseIntOrFPElementsAttr:
@@ -140,10 +142,16 @@ def memref(parser: Reader) -> "MemRefType[Attribute]":
     return found
 
 
+def optional_integer(op: Operation, name: str) -> int | None:
+    """An integer attribute or property of `op`, None where it is missing."""
+    found = op.properties.get(name, op.attributes.get(name))
+    return found.value.data if isinstance(found, IntegerAttr) else None
+
+
 def integer(op: Operation, name: str, default: int = 0) -> int:
-    """An integer attribute or property of `op`, or its default."""
-    found = _attribute(op, name)
-    return found.value.data if isinstance(found, IntegerAttr) else default
+    """The same, or its default."""
+    found = optional_integer(op, name)
+    return default if found is None else found
 
 
 def flag(op: Operation, name: str) -> bool:
@@ -151,10 +159,21 @@ def flag(op: Operation, name: str) -> bool:
     return integer(op, name) != 0
 
 
-def _attribute(op: Operation, name: str) -> Attribute | None:
-    return op.properties.get(name, op.attributes.get(name))
-
-
 def values_of(array: Attribute | None) -> tuple[int, ...]:
     """The integers of a dense array, none where it is missing."""
     return tuple(int(value) for value in array.get_values()) if isinstance(array, DenseArrayBase) else ()
+
+
+def dims_of(flat: Attribute | None) -> tuple[Dim, ...]:
+    """What `dimensions` read."""
+    return tuple(Dim(size, stride) for size, stride in _couples(flat))
+
+
+def pads_of(flat: Attribute | None) -> tuple[Pad, ...]:
+    """What `paddings` read."""
+    return tuple(Pad(before, after) for before, after in _couples(flat))
+
+
+def _couples(flat: Attribute | None) -> Iterable[tuple[int, int]]:
+    values = values_of(flat)
+    return zip(values[::2], values[1::2], strict=True)

@@ -17,15 +17,14 @@ from kernelrt.gpu.run import Recording
 from kernelrt.inputs import Inputs, smallest
 from kernelrt.machine import Machine
 from kernelrt.model import LayerKind
-from kernelrt.npu.offload import Offload
-from kernelrt.npu.run import Pending
+from kernelrt.npu.prefill import Prefill
 from kernelrt.params import Params
 from kernelrt.params import Sequence as Scalars
-from kernelrt.run_plan import LANES, RunPlan
-from kernelrt.step import StepTimes, Submitted
+from kernelrt.run_plan import RunPlan
+from kernelrt.running import Running
+from kernelrt.split_plan import LANES
+from kernelrt.step import Segments, StepTimes, Submitted
 from kernelrt.trace import Trace
-
-_TIMEOUT = 600.0  # seconds for one layer's attention: the simulator takes minutes for what the NPU does in milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,49 +37,39 @@ class Chunk:
     segments: Sequence[Submitted]
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """The GPU's submissions for up to so many rows in one lane; `ends` are the last ones that go on to a next token."""
-
-    segments: Sequence[Submitted]
-    ends: Mapping[Finish, Submitted]
-
-
-class Split:
-    """Prefill on GPU and NPU. `lanes` by rows, then by number; the way to a next token is that of lane 0."""
+class SplitPrefill:
+    """Prefill on GPU and NPU. The GPU's part by rows, then by number of the lane; a next token comes of lane 0."""
 
     def __init__(
         self,
-        lanes: Mapping[int, Sequence[Lane]],
+        lanes: Mapping[int, Sequence[Segments]],
         inputs: Sequence[Inputs],
-        offload: Offload,
+        npu: Prefill,
         kinds: Sequence[LayerKind],
         trace: Trace,
     ) -> None:
         self._lanes = lanes
         self._inputs = inputs
-        self._offload = offload
+        self._npu = npu
         self._kinds = kinds
         self._trace = trace
 
     @staticmethod
     def of(
-        plan: RunPlan, machine: Machine, offload: Offload, ends: Mapping[Finish, Recording], trace: Trace
-    ) -> "Split":
+        plan: RunPlan, machine: Machine, npu: Prefill, ends: Mapping[Finish, Recording], trace: Trace
+    ) -> "SplitPrefill":
         """Records the segments of a plan."""
-        assert plan.split is not None
-        lanes: dict[int, list[Lane]] = {}
-        for rows, planned in plan.split.segments.items():
-            for lane in planned:
-                recorded = [machine.record(segment) for segment in lane]
-                finished: dict[Finish, Submitted] = {how: Submitted([recorded[-1], end]) for how, end in ends.items()}
-                lanes.setdefault(rows, []).append(Lane([Submitted([each]) for each in recorded], finished))
+        assert plan.split.prefill is not None
+        lanes = {
+            rows: [Segments.of([machine.record(segment) for segment in lane], ends) for lane in planned]
+            for rows, planned in plan.split.prefill.segments.items()
+        }
         inputs = [Inputs.of(machine.buffers, lane) for lane in range(LANES)]
-        return Split(lanes, inputs, offload, plan.model.layer_kinds, trace)
+        return SplitPrefill(lanes, inputs, npu, plan.model.layer_kinds, trace)
 
     def serves(self, start: int, count: int) -> bool:
         """Whether the NPU has a way for `count` tokens from position `start` on."""
-        return self._offload.serves(range(start, start + count, max(self._lanes)))
+        return self._npu.serves(range(start, start + count, max(self._lanes)))
 
     def prefill(self, tokens: NDArray[np.uint32], start: int, slot: int, scalars: Scalars, how: Finish) -> StepTimes:
         """All of `tokens` from position `start` on into the caches of `slot`, and the next token of the last."""
@@ -96,8 +85,7 @@ class Split:
                 self._inputs[lane].write(part, Params(len(part), start + at, slot, (scalars,)))
                 found = self._lanes[smallest(self._lanes, len(part))][lane]
                 last = not chunks and lane == 0
-                segments = [*found.segments[:-1], found.ends[how] if last else found.segments[-1]]
-                made.append(Chunk(lane, start + at, len(part), segments))
+                made.append(Chunk(lane, start + at, len(part), found.ending(how) if last else found.parts))
             times = times.plus(self.alone(made[0]) if count == 1 else self.together(made[0], made[1]))
         return times
 
@@ -105,7 +93,7 @@ class Split:
         """One chunk: GPU and NPU in turn. Raises NpuError and GpuError."""
         times = self._gpu(chunk, 0)
         for layer in range(len(self._kinds)):
-            self._ended(self._npu(chunk, layer))
+            self._attention(chunk, layer).ended(self._trace)
             times = times.plus(self._gpu(chunk, layer + 1))
         return times
 
@@ -113,12 +101,12 @@ class Split:
         """Two chunks that follow each other in the prompt, in lanes of their own. Raises NpuError and GpuError."""
         times = self._gpu(first, 0)
         for layer in range(len(self._kinds)):
-            running = self._npu(first, layer)
+            running = self._attention(first, layer)
             times = times.plus(self._gpu(second, layer))
-            self._ended(running)
-            running = self._npu(second, layer)
+            running.ended(self._trace)
+            running = self._attention(second, layer)
             times = times.plus(self._gpu(first, layer + 1))
-            self._ended(running)
+            running.ended(self._trace)
         return times.plus(self._gpu(second, len(self._kinds)))
 
     def _gpu(self, chunk: Chunk, segment: int) -> StepTimes:
@@ -126,20 +114,7 @@ class Split:
         with self._trace.span("GPU", f"segment {segment} of chunk at {chunk.start}"):
             return chunk.segments[segment].run(began)
 
-    def _npu(self, chunk: Chunk, layer: int) -> "_Running":
+    def _attention(self, chunk: Chunk, layer: int) -> Running:
         began = perf_counter()
         name = f"attention {layer} of chunk at {chunk.start}"
-        return _Running(name, began, self._offload.start(self._kinds[layer], chunk.lane, chunk.start, chunk.rows))
-
-    def _ended(self, running: "_Running") -> None:
-        running.pending.wait(_TIMEOUT)
-        self._trace.add("NPU", running.name, running.began)
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """Attention that the NPU has begun."""
-
-    name: str
-    began: float
-    pending: Pending
+        return Running(name, began, self._npu.start(self._kinds[layer], chunk.lane, chunk.start, chunk.rows))

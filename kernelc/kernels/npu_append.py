@@ -1,0 +1,45 @@
+"""npu_append: a prefill chunk's keys and values into the cache that the NPU's decode steps read.
+
+    cache[params.slot][h][(start + r) % ring] = bf16(chunk[h][r])   for the last min(rows, ring) rows r, K and V
+
+chunk f16 [kv_heads, chunk, head_dim], caches bf16 [slots, kv_heads, ring, head_dim], two in a word. It goes beside
+`kv_append`, whichever device computes the chunk's attention.
+"""
+
+from collections.abc import Iterator
+
+from kernelc.buckets import Buckets
+from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen, tags
+from kernelc.npu.plan import beside
+from kernelc.target import TargetSpec
+from kernelrt.model import ModelSpec
+
+
+def spec(*, ring: int, chunk: int, kv_heads: int, head_dim: int, workgroup: int = 256) -> KernelSpec:
+    """One kernel."""
+    units = head_dim // 8
+    source, cache = (kv_heads, chunk, units), ("slots", kv_heads, ring, units)
+    moved = 2 * min(chunk, ring) * kv_heads * head_dim * 2
+    return KernelSpec(
+        name=f"npu_append.n{ring}.c{chunk}",
+        family="npu_append",
+        params=frozen({"ring": ring, "chunk": chunk, "kv_heads": kv_heads, "units": units}),
+        bindings=(
+            Binding("params", "params", ()),
+            Binding("k_chunk", "u32x4", source),
+            Binding("v_chunk", "u32x4", source),
+            Binding("npu_k", "u32x4", cache, "w"),
+            Binding("npu_v", "u32x4", cache, "w"),
+        ),
+        workgroup=workgroup,
+        grid=(Dim(ceil_div(kv_heads * units, workgroup)), Dim(of="rows"), Dim()),
+        work=Work(chunk, 0, moved, moved),
+        tags=tags("prefill", chunk=chunk, ring=ring, reads="heads"),
+    )
+
+
+def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
+    """A kernel for each NPU cache and chunk length that meet."""
+    found = ((each.ring.keys, each.chunk) for each in beside(model, target, buckets, "decode"))
+    for ring, chunk in dict.fromkeys(found):
+        yield spec(ring=ring, chunk=chunk, kv_heads=model.kv_heads, head_dim=model.head_dim)

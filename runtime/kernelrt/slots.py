@@ -1,0 +1,41 @@
+"""What the slots of an engine hold: the tokens in the caches of each."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernelrt.errors import InputError
+
+
+class Slots:
+    """`count` slots with room for `context` tokens each, empty at first."""
+
+    def __init__(self, count: int, context: int) -> None:
+        self.count = count
+        self.context = context
+        self._tokens = np.zeros((count, context), np.uint32)
+        self._lengths = [0] * count
+
+    def check(self, slot: int, position: int, count: int) -> None:
+        """Raises InputError where `count` tokens cannot go into a slot from `position` on."""
+        if not 0 <= slot < self.count:
+            raise InputError(f"slot {slot}; the engine has {self.count}, numbered from 0")
+        if position < 0 or position + count > self.context:
+            raise InputError(
+                f"{position + count} tokens; the context holds {self.context} (--context, up to what the bundle has)"
+            )
+        if position not in (0, self._lengths[slot]):  # a ring forgets what it would take to go back
+            raise InputError(
+                f"position {position} of slot {slot}, which holds {self._lengths[slot]} tokens: go on there, or begin"
+                " at 0"
+            )
+
+    def put(self, slot: int, position: int, tokens: Sequence[int]) -> None:
+        """The slot ends with these tokens, the first of them at `position`."""
+        self._lengths[slot] = position + len(tokens)
+        self._tokens[slot, position : self._lengths[slot]] = tokens
+
+    def tokens(self, slot: int) -> NDArray[np.uint32]:
+        """All that the slot holds, u32 [length]."""
+        return self._tokens[slot, : self._lengths[slot]]
