@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kernelc.kernel import Layout
-from kernelc.product.gemv import NEEDS, Gemv
+from kernelc.product.gemv import Gemv, needs
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import MATVEC_COLUMNS, Matvec
 from kernelc.product.tiles import Tiles, operands, prefill_rows, tiles_tuned
@@ -33,7 +33,7 @@ def dots(target: TargetSpec, matrix: Matrix) -> bool:
     """Whether one row of activations is multiplied by integer dots: the target can, weights are there to unpack
     (those of 16 bits are not), and the activations fit into shared memory.
     """
-    if not target.features.issuperset(NEEDS) or not matrix.format.scaled:
+    if not target.features.issuperset(needs(matrix)) or not matrix.format.scaled:
         return False
     return Gemv.tuned(target, matrix).shared_bytes(matrix) <= target.shared_memory
 

@@ -7,7 +7,11 @@ from kernelc.product.matrix import Matrix, norm_bindings, row_bytes
 from kernelc.target import TargetSpec
 from kernelrt.quant import BLOCK, padded
 
-NEEDS = ("subgroup", "integer_dot", "float16")  # features, whatever the format
+
+def needs(matrix: Matrix) -> tuple[str, ...]:
+    """The features that the form takes."""
+    halves = ("float16",) if matrix.format.scale_dtype == "f16" else ()
+    return ("subgroup", "integer_dot", *halves, *matrix.scale_features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ def gemv(
         workgroup=cut.workgroup,
         grid=(Dim(ceil_div(matrix.height, cut.rows_per_workgroup)), Dim(), Dim()),
         work=matrix.work(1, x_bytes, out_bytes),
-        requires=(*NEEDS, *matrix.scale_features),
+        requires=needs(matrix),
         subgroup=cut.subgroup,
         tags=tags(
             "decode",

@@ -70,7 +70,7 @@ def search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "there is no pyxrt for this Python; install XRT for the NPU"),
+        (None, "there is no pyxrt for this Python; install XRT 2.19 or newer for the NPU"),
         ("raise ImportError('libxrt_coreutil.so.2: cannot open\\nshared object file')", "cannot open shared object"),
         ("class bo: ...", "has no enumerate_devices, device, .* bo.cacheable, .*; XRT 2.19 or newer"),
     ],

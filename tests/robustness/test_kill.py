@@ -15,7 +15,7 @@ from kernelrt.bundle import load
 from tests.fixtures.builds import tree
 from tests.fixtures.cli import ROOT, SMALL, built, command, environment
 
-KILLS = 200
+KILLS = int(os.environ.get("KILLS", "24"))  # 200 take minutes
 ROUND = 10  # kills before a store is looked at and a new one begun
 
 
@@ -30,7 +30,7 @@ def killed(words: list[str], after: float) -> bool:
     return process.returncode != 0
 
 
-def test_killed_at_200_instants(tmp_path: Path) -> None:
+def test_killed_at_random_instants(tmp_path: Path) -> None:
     """Builds of two bundles into one place, by turns, so that one is exchanged for the other."""
     variants = [(*SMALL, "--quant", quant) for quant in ("q4_0", "q8_0")]
     out, references = tmp_path / "out", list[dict[str, bytes]]()
