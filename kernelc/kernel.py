@@ -40,7 +40,8 @@ GLSL_TYPES: Mapping[str, str] = MappingProxyType(
 
 # Layouts of activations between kernels: the residual stretch that a norm begins with, rows, what the lanes of a matvec
 # read (templates/glsl/lib/activation.glsl), heads apart, the head's results.
-Layout = Literal["", "stretch", "rows_f32", "rows_f16", "lanes_f32", "heads", "logits", "partials"]
+# "rows_scaled": halves with a power of two for every 32.
+Layout = Literal["", "stretch", "rows_f32", "rows_f16", "rows_scaled", "lanes_f32", "heads", "logits", "partials"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,15 +40,19 @@ def _tune_keys() -> dict[str, tuple[int, int]]:
     any_rows, edge = (1 << 22, 1), (512, 16)  # 16: the edge of a cooperative matrix
     found = {"prefill_rows": (1 << 15, 1), "norm_workgroup": _WORKGROUP, "attn_decode_workgroup": _WORKGROUP}
     found |= {"attn_split_keys": (1 << 17, 1), "attn_workgroups": (1 << 16, 1), "attn_unroll": (32, 1)}
+    found |= {"attn_prefill_row_groups": (16, 1)}
     for product in _PRODUCTS:
         for batch in ("", "_b8"):
             found[f"{product}_workgroup{batch}"] = _WORKGROUP
             found[f"{product}_rows{batch}"] = (32, 1)
             found[f"{product}_rows_per_workgroup{batch}"] = any_rows
         found[f"{product}_depth"] = (32, 1)
-    for suffix in ("", "_short", "_gated", "_short_gated"):
-        found |= {f"coopmat_{side}{suffix}": edge for side in ("bm", "bn", "m", "n")}
-        found[f"coopmat_bk{suffix}"] = (512, 32)  # whole blocks of weights
+        for rows in ("_short",) if product == "head" else ("", "_short"):
+            found |= {f"{product}_coopmat_{side}{rows}": edge for side in ("bm", "bn", "m", "n")}
+            if product == "ffn_gate_up":  # its two sums become one, and leave in blocks of 32
+                found[f"{product}_coopmat_bn{rows}"] = (512, 32)
+            else:
+                found[f"{product}_coopmat_splits{rows}"] = (64, 1)
     return found
 
 

@@ -161,18 +161,18 @@ def test_the_known_tune_keys_are_those_that_the_plan_reads() -> None:
 @pytest.mark.parametrize(
     ("tune", "said"),
     [
-        ({"coopmat_m": 48}, "tune.coopmat_m: 48 does not divide coopmat_bm, 128"),
-        ({"coopmat_bn_short": 16, "coopmat_n_short": 32}, "tune.coopmat_n_short: 32 does not divide"),
+        ({"qkv_coopmat_m": 48}, "tune.qkv_coopmat_m: 48 does not divide qkv_coopmat_bm, 64"),
+        ({"head_coopmat_bn_short": 16}, "tune.head_coopmat_n_short: 32 does not divide"),
         (
-            {"coopmat_bm": 512, "coopmat_m": 16, "coopmat_n": 16},
-            "tune.coopmat_bm: 512 x 128 .* above max_workgroup 1024",
+            {"o_proj_coopmat_bm": 512, "o_proj_coopmat_m": 16, "o_proj_coopmat_n": 16},
+            "tune.o_proj_coopmat_bm: 512 x 128 .* above max_workgroup 1024",
         ),
     ],
 )
 def test_an_impossible_cut_names_its_key(tune: dict[str, int], said: str) -> None:
     target = replace(TargetSpec.load("h200"), tune=tune)
     with pytest.raises(InputError, match=f"target h200: {said}"):
-        plan(ModelSpec.load("tiny"), target, Buckets())
+        plan(ModelSpec.load("gemma27b"), target, Buckets())
 
 
 def test_cooperative_matrices_need_a_stated_subgroup() -> None:

@@ -165,3 +165,13 @@ def test_exact_takes_no_matrix_units(device: Device) -> None:
 
     assert forms(exact=True) == {"gemv", "tile"}
     assert forms(exact=False) >= {"gemv", "coopmat"}
+
+
+def test_a_short_prompt_takes_the_products_of_a_batch_as_large(device: Device) -> None:
+    bundle = bundle_of(ModelSpec.load("tiny"), Buckets(seq=(64,), batch=(1, 32)), "host")
+    plan = plan_run(bundle, device.info, Options())
+    phases = {
+        rows: {call.kernel.tags["phase"] for call in calls if call.kernel.family in ("qkv", "ffn_down")}
+        for rows, calls in plan.prefill.items()
+    }
+    assert phases == {32: {"decode"}, 64: {"prefill"}}

@@ -99,9 +99,8 @@ def changed(folder: Path, old: str, new: str) -> Path:
         ("\n[tune]", "\n[tune]\nhead_rows_b8 = 0", "tune.head_rows_b8", "at least 1"),
         ("\no_proj_workgroup = 512", "\no_proj_workgroup = 48", "tune.o_proj_workgroup", "multiple of 32"),
         ("\no_proj_workgroup = 512", "\no_proj_workgroup = 2048", "tune.o_proj_workgroup", "at most 1024"),
-        ("\ncoopmat_bk_gated = 64", "\ncoopmat_bk_gated = 0", "tune.coopmat_bk_gated", "at least 1"),
-        ("\ncoopmat_bk_gated = 64", "\ncoopmat_bk_gated = 48", "tune.coopmat_bk_gated", "multiple of 32"),
-        ("\ncoopmat_n = 64", "\ncoopmat_n = 24", "tune.coopmat_n", "multiple of 16"),
+        ("\n[tune]", "\n[tune]\nqkv_coopmat_bm = 0", "tune.qkv_coopmat_bm", "at least 1"),
+        ("\n[tune]", "\n[tune]\nqkv_coopmat_n = 24", "tune.qkv_coopmat_n", "multiple of 16"),
     ],
 )
 def test_a_wrong_target_is_refused_by_file_and_field(tmp_path: Path, old: str, new: str, field: str, said: str) -> None:

@@ -11,7 +11,7 @@ shared memory, f32; anywhere) or coopmat (16 x 16 x 16, f16 operands, f32 sums).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kernelc.attention import caches_and_chunks
 from kernelc.buckets import Buckets
@@ -72,22 +72,34 @@ class Coopmat:
     def workgroup(self) -> int:
         return self.row_groups * self.halves * _LANES
 
+    def shared(self, head_dim: int) -> int:
+        """Bytes of shared memory: keys and values as halves, scores as floats, weights as halves where a row group is
+        one subgroup's (else they take the keys' place), and a factor a row; each row padded against bank conflicts.
+        """
+        rows = self.queries * self.halves
+        weights = self.queries * (2 * self.keys + 16) if self.halves == 1 else 0
+        return 4 * self.keys * head_dim + 16 * (self.keys + head_dim) + rows * (4 * self.keys + 20) + weights
+
     @staticmethod
-    def tuned(target: TargetSpec, head_dim: int) -> "Coopmat | None":
-        """The cut for a head; None where target or head do not fit cooperative matrices.
+    def tuned(target: TargetSpec, head_dim: int, chunk: int) -> "Coopmat | None":
+        """The cut for a head; None where target or head do not fit cooperative matrices. `attn_prefill_row_groups` of
+        the target's [tune] table are halved until they divide the chunk and fit shared memory.
 
         Above 128 elements the accumulators of a whole head leave no registers, so two subgroups share it.
         """
         if "coopmat_f16" not in target.features or target.subgroup != _LANES:
             return None
-        if head_dim <= 128:
-            return Coopmat(4, 1) if head_dim % _EDGE == 0 else None
-        return Coopmat(2, 2, ahead=False) if head_dim % (2 * _EDGE) == 0 else None
+        if head_dim > 128:
+            return Coopmat(2, 2, ahead=False) if head_dim % (2 * _EDGE) == 0 else None
+        cut = Coopmat(target.tune.get("attn_prefill_row_groups", 4), 1)
+        while cut.row_groups > 1 and (chunk % cut.queries or cut.shared(head_dim) > target.shared_memory):
+            cut = replace(cut, row_groups=cut.row_groups // 2)
+        return cut if head_dim % _EDGE == 0 else None
 
 
-def forms(target: TargetSpec, head_dim: int) -> tuple[Plain | Coopmat, ...]:
-    """The forms that a target has for heads of `head_dim`; plain always."""
-    matrices = Coopmat.tuned(target, head_dim)
+def forms(target: TargetSpec, head_dim: int, chunk: int) -> tuple[Plain | Coopmat, ...]:
+    """The forms that a target has for heads of `head_dim` and a chunk's scratch of `chunk` rows; plain always."""
+    matrices = Coopmat.tuned(target, head_dim, chunk)
     return (Plain.tuned(target, head_dim), *([matrices] if matrices else []))
 
 
@@ -189,9 +201,8 @@ def _pairs(chunk: int, capacity: int, window: int | None) -> int:
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     """A kernel per cache capacity and chunk length that meet: plain, and with cooperative matrices where they fit."""
-    cuts = forms(target, model.head_dim)
     for layer, capacity, chunk in caches_and_chunks(model, target, buckets):
-        for cut in cuts:
+        for cut in forms(target, model.head_dim, chunk):
             yield spec(
                 layer=layer,
                 capacity=capacity,

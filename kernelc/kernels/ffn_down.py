@@ -2,8 +2,8 @@
 
     out_rows[b][n] = sum over k of W[n][k] g[b][k];  g the gated activations of `ffn_gate_up`, out f32 [rows, hidden]
 
-g leaves the range of fp16, so it comes as floats; f16 cooperative matrices bring each row into
-range by a power of two from its largest magnitude, which `ffn_gate_up` collected.
+g leaves the range of fp16, so it comes as floats, or for cooperative matrices as halves with a power of two for every
+32; f16 ones bring each row as a whole into range by its largest magnitude, which `ffn_gate_up` collected.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from kernelrt.model import ModelSpec
 def spec(matrix: Matrix, cut: Cut) -> KernelSpec:
     """One kernel, of the form that `cut` is for."""
     if isinstance(cut, Tiles):
-        return tiles(matrix, cut, reads="rows_f32")
+        return tiles(matrix, cut, reads="rows_scaled" if cut.coopmat else "rows_f32")
     outputs = [Binding("out_rows", "f32", ("rows", matrix.height), "w")]
     if isinstance(cut, Gemv):
         return gemv(matrix, cut, norm_eps=None, outputs=outputs)

@@ -3,8 +3,8 @@
     g[b][n] = activation(sum over k of W_gate[n][k] h[b][k]) * (sum over k of W_up[n][k] h[b][k])
 
 activation is gelu_tanh (Gemma) or SiLU. One row: h is made by the norm prologue (post-attention norm, residual,
-pre-FFN norm). g leaves as ffn_down reads it, in floats: rows or the lanes layout; the matrix forms write rows with each
-row's largest magnitude.
+pre-FFN norm). g leaves as ffn_down reads it: floats, in rows or the lanes layout, or with cooperative matrices halves
+with a power of two for every 32. The matrix forms also collect each row's largest magnitude.
 """
 
 from collections.abc import Iterator

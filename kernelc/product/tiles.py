@@ -4,23 +4,24 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Value, ceil_div, frozen, tags
-from kernelc.product.matrix import Matrix
+from kernelc.product.matrix import Matrix, row_bytes
 from kernelc.target import TargetSpec
 from kernelrt.errors import InputError
-from kernelrt.quant import padded
+from kernelrt.quant import BLOCK, QUANTS, padded
 
 MATRIX_EDGE = 16  # of a cooperative matrix
 PREFILL_ROWS = 512  # tokens of a prefill chunk unless the target says otherwise
 Operand = Literal["f32", "f16", "bf16"]
-RowLayout = Literal["rows_f32", "rows_f16"]
+RowLayout = Literal["rows_f32", "rows_f16", "rows_scaled"]
 
 
 @dataclass(frozen=True, slots=True)
 class Tiles:
     """A tile of bm x bn results a workgroup, m x n of them a thread (tile) or a subgroup of `subgroup` lanes (coopmat).
 
-    It goes through K in steps of bk (whole blocks of 32). `operand` is f32 for plain tiles, else the type of the
-    cooperative matrices' operands, f16 or bf16. For up to `rows` rows: a batch's, or a chunk's of `prefill`.
+    It goes through K in steps of bk (whole blocks of 32; coopmat: whole steps of `step_of`). `operand` is f32 for plain
+    tiles, else the type of the cooperative matrices' operands, f16 or bf16; there `splits` workgroups share a tile,
+    each with its part of K. For up to `rows` rows: a batch's, or a chunk's of `prefill`.
     """
 
     bm: int
@@ -32,10 +33,11 @@ class Tiles:
     subgroup: int = 32
     rows: int = PREFILL_ROWS
     prefill: bool = True
+    splits: int = 1
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        return (self.bm, self.bn, self.m, self.n, self.bk)
+        return (self.bm, self.bn, self.m, self.n, self.bk, self.splits)
 
     @property
     def coopmat(self) -> bool:
@@ -51,6 +53,18 @@ class Tiles:
         return (self.bm // self.m) * (self.bn // self.n) * (self.subgroup if self.coopmat else 1)
 
 
+def step_of(quant: str) -> int:
+    """K of a coopmat step: one matrix of 16-bit words, which holds as many weights as their bits allow; at least the
+    32 that weights of all formats come in.
+    """
+    return max(BLOCK, MATRIX_EDGE * _packed(quant))
+
+
+def _packed(quant: str) -> int:
+    """Weights in a word of 16 bits."""
+    return 16 // QUANTS[quant].bits
+
+
 def tiles(
     matrix: Matrix,
     cut: Tiles,
@@ -59,18 +73,49 @@ def tiles(
     writes: Layout = "rows_f32",
     params: dict[str, Value] | None = None,
 ) -> KernelSpec:
-    """The tile and coopmat forms. x is row-major [rows, padded(width)], in halves or floats as `reads` says.
+    """The tile and coopmat forms. x is row-major [rows, padded(width)]: floats for tile, halves for coopmat, which may
+    have a scale for every 32 (`reads`); so leave a gated product's results, and a plain product's always as floats.
 
     Only a gated product writes `row_max` (the largest magnitude of each row, as float bits); only f16 cooperative
-    matrices with f32 activations read it, to bring a row into the range of halves.
+    matrices with scaled activations read it, to bring a row as a whole into the range of halves. With splits,
+    `arrived` must be zero before the first dispatch and is zero after each.
     """
+    if cut.coopmat and cut.bk % step_of(matrix.quant):
+        raise ValueError(f"{matrix.family}: steps of {cut.bk} are no whole matrices of {matrix.quant} words")
+    if cut.coopmat and matrix.gated and cut.bn % BLOCK:
+        raise ValueError(f"{matrix.family}: {cut.bn} results of a row have no whole blocks of {BLOCK} to scale")
+    if cut.splits > 1 and matrix.gated:
+        raise ValueError(
+            f"{matrix.family}: {cut.splits} splits of a gated product, whose sums become one in a workgroup"
+        )
     width = padded(matrix.width)
     out_width = padded(matrix.height) if matrix.gated else matrix.height
-    floats = reads == "rows_f32"
-    scaled = floats and cut.operand == "f16"
-    x = Binding("x", "f32x4", ("rows", width // 4)) if floats else Binding("x", "u32x4", ("rows", width // 8))
-    maxima = [Binding("row_max", "u32", ("rows",), "rw" if matrix.gated else "r")] if matrix.gated or scaled else []
-    lanes: dict[str, Value] = {"wm": cut.m, "wn": cut.n, "operand": cut.operand, "subgroup": cut.subgroup}
+    down, across = ceil_div(cut.rows, cut.bm), ceil_div(out_width, cut.bn)
+    floats, scaled = reads == "rows_f32", reads == "rows_scaled"
+    inputs = [Binding("x", "f32x4", ("rows", width // 4)) if floats else Binding("x", "u32x4", ("rows", width // 8))]
+    if scaled:
+        inputs.append(Binding("x_scale", "f32", ("rows", width // BLOCK)))
+    if matrix.gated or (scaled and cut.operand == "f16"):
+        inputs.append(Binding("row_max", "u32", ("rows",), "rw" if matrix.gated else "r"))
+    sums = (cut.splits, down * cut.bm, across * cut.bn // 4)
+    parts = [Binding("partial", "f32x4", sums, "rw"), Binding("arrived", "u32", (across, down), "rw")]
+    if cut.coopmat and matrix.gated:
+        halves = Binding("out_halves", "u32x4", ("rows", out_width // 8), "w")
+        outputs = [halves, Binding("out_scale", "f32", ("rows", out_width // BLOCK), "w")]
+    elif cut.coopmat and out_width % 4 == 0:
+        outputs = [Binding("out_rows", "f32x4", ("rows", out_width // 4), "w")]
+    else:
+        outputs = [Binding("out_rows", "f32", ("rows", out_width), "w")]
+    lanes: dict[str, Value] = {
+        "wm": cut.m,
+        "wn": cut.n,
+        "operand": cut.operand,
+        "subgroup": cut.subgroup,
+        "pack": _packed(matrix.quant),
+        "splits": cut.splits,
+        "part_rows": down * cut.bm,
+        "part_width": across * cut.bn,
+    }
     threads: dict[str, Value] = {"tm": cut.m, "tn": cut.n}
     form = "coopmat" if cut.coopmat else "tile"
     matrices = ("float16", "memory_model", "subgroup")
@@ -82,13 +127,14 @@ def tiles(
         params=frozen(
             {
                 "quant": matrix.quant,
+                "bits": matrix.format.bits,
                 "group": matrix.format.group,
                 "width": matrix.width,
                 "padded": width,
                 "height": matrix.height,
                 "out_width": out_width,
                 "gated": matrix.gated,
-                "x_type": "f32" if floats else "f16",
+                "x_type": {"rows_f32": "f32", "rows_f16": "f16", "rows_scaled": "scaled"}[reads],
                 "bm": cut.bm,
                 "bn": cut.bn,
                 "form": form,
@@ -99,16 +145,21 @@ def tiles(
         ),
         bindings=(
             Binding("params", "params", ()),
-            x,
-            *maxima,
-            *matrix.weight_bindings("u32x2" if matrix.quant == "q4_0" else "u32x4"),
-            Binding("out_rows", "f32", ("rows", out_width), "w"),
+            *inputs,
+            *matrix.weight_bindings("u32x2" if matrix.quant == "q4_0" and not cut.coopmat else "u32x4"),
+            *(parts if cut.splits > 1 else []),
+            *outputs,
         ),
         workgroup=cut.workgroup,
-        grid=(Dim(of="rows", per=cut.bm), Dim(ceil_div(out_width, cut.bn)), Dim()),
-        work=matrix.work(cut.rows, width * (4 if floats else 2), 4 * out_width),
+        grid=(Dim(of="rows", per=cut.bm), Dim(across), Dim(cut.splits)),
+        work=matrix.work(
+            cut.rows,
+            sum(row_bytes(b) for b in inputs if b.access == "r"),
+            sum(row_bytes(b) for b in outputs),
+        ),
         requires=(*matrix.unpacking, *needs[cut.operand]),
         subgroup=cut.subgroup if cut.coopmat else 0,
+        coherent=tuple(binding.name for binding in parts) if cut.splits > 1 else (),
         tags=tags(
             "prefill" if cut.prefill else "decode",
             rows=cut.rows,
@@ -116,7 +167,7 @@ def tiles(
             quant=matrix.quant,
             math=cut.operand,
             reads=reads,
-            writes=writes,
+            writes="rows_scaled" if cut.coopmat and matrix.gated else writes,
         ),
     )
 
@@ -124,41 +175,56 @@ def tiles(
 def tiles_tuned(target: TargetSpec, matrix: Matrix, rows: int, prefill: bool, operand: Operand) -> Tiles:
     """The tile of a target for a bucket of `rows` rows.
 
-    Cooperative matrices: `coopmat_bm`, `_bn`, `_m`, `_n`, `_bk` of its [tune] table, with `_short` behind for up to
-    32 rows and `_gated` for a gated product, which holds two tiles of weights and twice the accumulators.
+    Cooperative matrices: `<family>_coopmat_bm`, `_bn`, `_m`, `_n` and `_splits` of its [tune] table, with `_short`
+    behind for up to 32 rows.
     """
     short = rows <= 32
+
+    def tuned(what: str, default: int) -> int:
+        return target.tune.get(f"{matrix.family}_coopmat_{what}{'_short' * short}", default)
+
     if operand == "f32":
         plain = Tiles(32, 64, 4, 4) if short else Tiles(64, 64, 8, 4)
         return replace(plain, rows=rows, prefill=prefill)
-    # Few rows are bound by latency, so that a step takes much of K; many rows by arithmetic.
+    # A gated product has two tiles of weights and twice the sums.
     if short:
-        default = (32, 64, 32, 16, 32 if matrix.gated else 128)
+        default = (32, 64, 32, 16) if matrix.gated else (32, 128, 32, 32)
     else:
-        default = (128, 64, 32, 32, 32) if matrix.gated else (128, 128, 64, 32, 32)
-    suffix = "_short" * short + "_gated" * matrix.gated
-    sides = zip(("bm", "bn", "m", "n", "bk"), default, strict=True)
-    bm, bn, m, n, bk = (target.tune.get(f"coopmat_{side}{suffix}", size) for side, size in sides)
-    cut = Tiles(bm, bn, m, n, bk, operand, target.subgroup, rows, prefill)
-    _check(target, cut, suffix)
+        default = (64, 64, 64, 16) if matrix.gated else (64, 128, 64, 32)
+    bm, bn, m, n = (tuned(side, size) for side, size in zip(("bm", "bn", "m", "n"), default, strict=True))
+    cut = Tiles(
+        bm,
+        bn,
+        m,
+        n,
+        step_of(matrix.quant),
+        operand,
+        target.subgroup,
+        rows,
+        prefill,
+        1 if matrix.gated else tuned("splits", 1),
+    )
+    _check(target, f"{matrix.family}_coopmat", cut, "_short" * short)
     return cut
 
 
-def _check(target: TargetSpec, cut: Tiles, suffix: str) -> None:
+def _check(target: TargetSpec, name: str, cut: Tiles, suffix: str) -> None:
     """Raises InputError for a cut that no kernel can have, naming the sizes of the [tune] table that make it."""
+    where = f"target {target.name}"
     if cut.subgroup < MATRIX_EDGE:
         raise InputError(
-            f"target {target.name}: subgroup: {cut.subgroup} is below {MATRIX_EDGE}, the least that its cooperative "
-            "matrices work with"
+            f"{where}: subgroup: {cut.subgroup} is below {MATRIX_EDGE}, the least that its cooperative matrices work "
+            "with"
         )
     for side, whole, part in (("m", cut.bm, cut.m), ("n", cut.bn, cut.n)):
         if whole % part:
-            name = f"tune.coopmat_{side}{suffix}"
-            raise InputError(f"target {target.name}: {name}: {part} does not divide coopmat_b{side}{suffix}, {whole}")
+            raise InputError(
+                f"{where}: tune.{name}_{side}{suffix}: {part} does not divide {name}_b{side}{suffix}, {whole}"
+            )
     if cut.workgroup > target.max_workgroup:
         raise InputError(
-            f"target {target.name}: tune.coopmat_bm{suffix}: {cut.bm} x {cut.bn} in parts of {cut.m} x {cut.n} makes "
-            f"workgroups of {cut.workgroup}, above max_workgroup {target.max_workgroup}"
+            f"{where}: tune.{name}_bm{suffix}: {cut.bm} x {cut.bn} in parts of {cut.m} x {cut.n} makes workgroups of "
+            f"{cut.workgroup}, above max_workgroup {target.max_workgroup}"
         )
 
 

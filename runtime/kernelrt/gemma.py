@@ -49,7 +49,7 @@ class Gemma:
     @property
     def chunk(self) -> int:
         """The most tokens of a prefill chunk."""
-        rows = self._prefill("qkv").tags["rows"]
+        rows = self.kernels.first("qkv", self._forms(phase="prefill")).tags["rows"]
         assert isinstance(rows, int)
         return min(rows, self.capacity)
 
@@ -74,7 +74,7 @@ class Gemma:
     def before_attention(self, rows: int, i: int) -> Iterator[Call]:
         """A chunk's queries, keys and values in a layer, apart from those before."""
         kind, rope = self.model.layer_kinds[i], self.kernels.find("qk_rope", chunk=self._scratch)
-        yield from self._normed(self._prefill("qkv"), rows, i, "ffn", out_rows="qkv", **_planes(f"{i}.qkv"))
+        yield from self._normed(self._prefill("qkv", rows), rows, i, "ffn", out_rows="qkv", **_planes(f"{i}.qkv"))
         yield call(rope, rows, qkv="qkv", **self.heads(i, kind), **HEADS)
 
     def append(self, rows: int, i: int) -> Iterator[Call]:
@@ -87,10 +87,10 @@ class Gemma:
 
     def after_attention(self, rows: int, i: int) -> Iterator[Call]:
         """The rest of a chunk's layer."""
-        yield call(self._prefill("o_proj"), rows, x="a", out_rows="o", **_planes(f"{i}.o_proj"))
-        yield from self._normed(self._prefill("ffn_gate_up"), rows, i, "attention", out_rows="g", **_gate_up(i))
-        down = self._prefill("ffn_down")
-        yield call(down, rows, x="g", row_max="row_max", out_rows="f", **_planes(f"{i}.down"))
+        gate_up, down = self._prefill("ffn_gate_up", rows), self._prefill("ffn_down", rows)
+        yield call(self._prefill("o_proj", rows), rows, x="a", out_rows="o", **_planes(f"{i}.o_proj"))
+        yield from self._normed(gate_up, rows, i, "attention", **written("g"), **_gate_up(i))
+        yield call(down, rows, **_read("g"), row_max="row_max", out_rows="f", **_planes(f"{i}.down"))
 
     def cache(self, kind: LayerKind) -> dict[str, Value]:
         """How the kernels for a kind of layer are found that take chunks and caches."""
@@ -163,8 +163,12 @@ class Gemma:
         """Tokens to the residual stream."""
         return call(self.kernels.find("embedding"), rows, tokens="tokens", residual="x", **_planes("embedding"))
 
-    def _prefill(self, family: str) -> KernelEntry:
-        return self.kernels.first(family, self._forms(phase="prefill"))
+    def _prefill(self, family: str, rows: int) -> KernelEntry:
+        """The form of a product for a chunk of `rows`: that of a batch as large, which is cut for few, where there is
+        one.
+        """
+        batch, chunk = self._forms(phase="decode", rows=rows), self._forms(phase="prefill")
+        return self.kernels.first(family, [wish for pair in zip(batch, chunk, strict=True) for wish in pair])
 
     def _product(self, family: str, rows: int) -> KernelEntry:
         """The form of a product for a bucket of rows."""

@@ -12,10 +12,10 @@ from kernelc.product.forms import Cut
 from kernelc.product.gemv import Gemv
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import Matvec
-from kernelc.product.tiles import PREFILL_ROWS, Tiles, operands, prefill_rows, tiles_tuned
+from kernelc.product.tiles import PREFILL_ROWS, Tiles, operands, prefill_rows, step_of, tiles_tuned
 from kernelc.target import TargetSpec
 from kernelrt.params import Params
-from kernelrt.quant import BODY_QUANTS, QUANTS
+from kernelrt.quant import BLOCK, BODY_QUANTS, QUANTS
 from tests.kernels.case import Array, Case
 from tests.kernels.harness import fresh_seed
 from tests.oracle.layout import pad, to_lanes
@@ -77,6 +77,17 @@ def rows_input(x: NDArray[np.float32], dtype: str) -> tuple[dict[str, Array], F6
     return {"x": pad(halves)}, halves.astype(np.float64)
 
 
+def scaled_input(x: NDArray[np.float32]) -> tuple[dict[str, Array], F64]:
+    """Activations [rows, width] as halves with a power of two for every 32, and the values that these mean."""
+    wide = pad(x)
+    blocks = wide.reshape(len(x), -1, BLOCK)
+    _, exponent = np.frexp(np.abs(blocks).max(-1))
+    scale = np.ldexp(np.float32(1), exponent - 15)  # the largest of a block comes to 2^14..2^15
+    halves = (blocks / scale[..., None]).astype(np.float16)
+    meant = (halves.astype(np.float64) * scale[..., None]).reshape(wide.shape)
+    return {"x": halves.reshape(wide.shape), "x_scale": scale}, meant[:, : x.shape[1]]
+
+
 def beyond(live: Any, capacity: int) -> F64:
     """`live` [rows, n] and rows of NaN up to the bucket's capacity: nothing may be written there."""
     out = np.full((capacity, live.shape[1]), np.nan)
@@ -126,9 +137,16 @@ def tile_cuts(target: TargetSpec, matrix: Matrix) -> list[Tiles]:
     plain = [Tiles(32, 64, 4, 4), Tiles(64, 64, 8, 4), Tiles(32, 32, 4, 4, 64)]
     if not on_gpu(target):
         return plain
-    wide = 128 // matrix.matrices
-    cuts = ((32, wide // 2, 32, 16, 128), (128, 64, 64, 16, 32), (128, wide, 64, 32, 32), (128, 64, 32, 32, 64))
+    wide, step = 128 // matrix.matrices, step_of(matrix.quant)
+    cuts = (
+        (32, wide // 2, 32, 16, 2 * step),
+        (128, 64, 64, 16, step),
+        (64, wide, 64, 32, step),
+        (48, 32, 16, 32, step),
+    )
     matrices = [Tiles(*cut, operand, target.subgroup) for operand in operands(target)[1:] for cut in cuts]
+    if not matrix.gated:
+        matrices += [replace(cut, splits=splits) for cut, splits in zip(matrices[1:3], (2, 3), strict=True)]
     sizes = ((32, False), (prefill_rows(target), True))
     tuned = [tiles_tuned(target, matrix, *size, operand) for size in sizes for operand in operands(target)]
     return list(dict.fromkeys([*plain, *matrices, *(replace(cut, rows=PREFILL_ROWS, prefill=True) for cut in tuned)]))
@@ -216,20 +234,23 @@ def _case(
         else:
             if loud:
                 values[::3] *= 1e6  # far outside of fp16's range
-            inputs, x = rows_input(values, next(b.dtype for b in spec.bindings if b.name == "x"))
+            if any(b.name == "x_scale" for b in spec.bindings):
+                inputs, x = scaled_input(values)
+            else:
+                inputs, x = rows_input(values, next(b.dtype for b in spec.bindings if b.name == "x"))
             bound = DOT_TOLERANCE if isinstance(cut, Gemv) else TOLERANCE[cut.operand]
         residual = None
     outcome = judge(matrix, cut, shape, x, dense)
     expected = {**outcome.expected, **({} if residual is None else {"residual_out": residual})}
-    if any(b.name == "arrived" for b in spec.bindings):
-        counters = next(b for b in spec.bindings if b.name == "arrived").nbytes() // 4
-        inputs["arrived"] = expected["arrived"] = np.zeros(counters, np.uint32)
+    counters = {b.name: np.zeros(b.nbytes() // 4, np.uint32) for b in spec.bindings if b.name == "arrived"}
+    expected |= counters
     return Case(
         f"{spec.name}.{shape}.{'x'.join(str(n) for n in cut.sizes)}",
         spec,
         {
             **inputs,
             **weights,
+            **counters,
             **{name: a for name, a in outcome.arrays.items() if any(b.name == name for b in spec.bindings)},
         },
         expected,

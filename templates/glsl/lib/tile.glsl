@@ -16,8 +16,51 @@ void put_x(uint row, uint k, vec4 value) {
 void put_w(uint m, uint row, uint k, vec4 value) {
     [[unroll]] for (uint i = 0; i < 4; ++i) w_tile[m][(k + i) * {{ bn + 1 }} + row] = value[i];
 }
-{% set scaled_x = false %}
+{% set scale_type = "float" %}
+{% set w_each = 8 if quant == "f16" else 16 %}
+uint x_row(uint item) { return item / {{ bk // 8 }}; }
+uint x_part(uint item) { return item % {{ bk // 8 }}; }
+uint w_row(uint item) { return item / {{ bk // w_each }}; }
+uint w_part(uint item) { return item % {{ bk // w_each }}; }
 {% include "glsl/lib/tile_load.glsl" %}
+
+void store_step() {
+    [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
+        const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
+        if (item < BM * X_ITEMS) {
+            const uint row = x_row(item);
+            const uint k = x_part(item) * 8;
+{% if x_type == "f32" %}
+            put_x(row, k, x_next[i][0]);
+            put_x(row, k + 4, x_next[i][1]);
+{% else %}
+            put_x(row, k, vec4(unpackHalf2x16(x_next[i][0].x), unpackHalf2x16(x_next[i][0].y)));
+            put_x(row, k + 4, vec4(unpackHalf2x16(x_next[i][0].z), unpackHalf2x16(x_next[i][0].w)));
+{% endif %}
+        }
+    }
+    [[unroll]] for (uint i = 0; i < W_LOADS; ++i) {
+        const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
+        if (item < BN * W_ITEMS) {
+            const uint row = w_row(item);
+            const uint part = w_part(item);
+{% for m in range(matrices) %}
+{% if quant == "q4_0" %}
+            // Half a block: eight of its first sixteen weights in the low nibbles, eight of the last in the high ones.
+            const uint k{{ m }} = part / 2 * 32 + part % 2 * 8;
+            [[unroll]] for (uint j = 0; j < 2; ++j) {
+                put_w({{ m }}, row, k{{ m }} + j * 4, (vec4(unpack8(w{{ m }}_next[i][j] & 0x0F0F0F0Fu)) - 8.0) * w{{ m }}_scale_next[i]);
+                put_w({{ m }}, row, k{{ m }} + j * 4 + 16, (vec4(unpack8((w{{ m }}_next[i][j] >> 4) & 0x0F0F0F0Fu)) - 8.0) * w{{ m }}_scale_next[i]);
+            }
+{% elif group %}
+            [[unroll]] for (uint j = 0; j < 4; ++j) put_w({{ m }}, row, part * 16 + j * 4, vec4(unpack8(int(w{{ m }}_next[i][j]))) * w{{ m }}_scale_next[i]);
+{% else %}
+            [[unroll]] for (uint j = 0; j < 2; ++j) put_w({{ m }}, row, part * 8 + j * 4, vec4(unpackHalf2x16(w{{ m }}_next[i][2 * j]), unpackHalf2x16(w{{ m }}_next[i][2 * j + 1])));
+{% endif %}
+{% endfor %}
+        }
+    }
+}
 {% if gated %}
 {% include "glsl/lib/activate.glsl" %}
 {% endif %}

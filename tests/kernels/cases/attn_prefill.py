@@ -35,12 +35,13 @@ SHAPES = (
     (PAIR, 90, None, 33, 50, 64),
     (BIG, 128, 128, 37, 300, 64),
     (BIG, 1024, 1024, 20, 1500, 64),
+    (BIG, 64, 64, 100, 130, 128),
 )
 
 
 def cases(target: TargetSpec) -> Iterator[Case]:
     for shape, capacity, window, rows, start, chunk in SHAPES:
-        for cut in attn_prefill.forms(target, shape.head_dim):
+        for cut in attn_prefill.forms(target, shape.head_dim, chunk):
             yield case(shape, capacity, window, rows, start, chunk, cut=cut)
     yield case(ODD, 7, 7, 61, 4, 64, cut=Plain(1, 8, 64))
     yield case(TINY, 16, 16, 61, 4, 64, cut=Plain(1, 16))

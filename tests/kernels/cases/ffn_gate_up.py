@@ -1,6 +1,6 @@
 """Cases of ffn_gate_up: tiny-odd's matrices whole, rows of the 27B ones, and SiLU."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,8 @@ from kernelc.product.gemv import Gemv
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import Matvec
 from kernelc.target import TargetSpec
-from tests.kernels.case import Case
+from kernelrt.quant import BLOCK
+from tests.kernels.case import Array, Case
 from tests.kernels.products import EPS, Cut, Outcome, Shape, beyond, product_cases
 from tests.oracle.layout import pad, to_lanes
 from tests.oracle.pointwise import F64, activate
@@ -39,10 +40,20 @@ def _judge(activation: str, matrix: Matrix, cut: Cut, shape: Shape, x: F64, dens
         return Outcome({"out_lanes": beyond(to_lanes(live, matrix.format.unit, 4), shape.capacity)})
     largest = np.zeros(shape.capacity)
     largest[: shape.live] = np.abs(live).max(-1)
-    twice = {"out_rows": 2e-2, "row_max": 2e-2} if cut.operand == "bf16" else {}  # a product of two of them
+    twice = {"values": 2e-2, "row_max": 2e-2} if cut.operand == "bf16" else {}  # a product of two of them
     return Outcome(
-        {"out_rows": beyond(live, shape.capacity), "row_max": largest},
+        {"values": beyond(live, shape.capacity), "row_max": largest},
         twice,
         arrays={"row_max": np.zeros(shape.capacity, np.uint32)},
-        view=lambda outputs: {**outputs, "row_max": outputs["row_max"].view(np.float32)},
+        view=_values,
     )
+
+
+def _values(outputs: Mapping[str, Array]) -> Mapping[str, Array]:
+    """The rows that a matrix form means: floats, or halves with a scale for every 32."""
+    if "out_rows" in outputs:
+        values = outputs["out_rows"]
+    else:
+        halves = outputs["out_halves"].view(np.float16).astype(np.float64)
+        values = (halves.reshape(-1, BLOCK) * outputs["out_scale"].astype(np.float64)[:, None]).ravel()
+    return {"values": values, "row_max": outputs["row_max"].view(np.float32)}
