@@ -13,7 +13,8 @@ from kernelc.product.matvec import Matvec
 from kernelc.target import TargetSpec
 from kernelrt.quant import BLOCK
 from tests.kernels.case import Array, Case
-from tests.kernels.products import EPS, Cut, Outcome, Shape, beyond, product_cases
+from tests.kernels.draw import EPS
+from tests.kernels.products import Cut, Outcome, Shape, beyond, product_cases
 from tests.oracle.layout import pad, to_lanes
 from tests.oracle.pointwise import F64, activate
 

@@ -10,7 +10,8 @@ from kernelc.product.matrix import Matrix
 from kernelc.product.tiles import Tiles
 from kernelc.target import TargetSpec
 from tests.kernels.case import Array, Case
-from tests.kernels.products import EPS, Cut, Outcome, Shape, beyond, product_cases
+from tests.kernels.draw import EPS
+from tests.kernels.products import Cut, Outcome, Shape, beyond, product_cases
 from tests.oracle.pointwise import F64
 
 

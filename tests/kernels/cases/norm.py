@@ -10,7 +10,8 @@ from kernelc.target import TargetSpec
 from kernelrt.params import Params
 from kernelrt.quant import BODY_QUANTS, QUANTS
 from tests.kernels.case import Array, Case
-from tests.kernels.products import EPS, Draw, beyond
+from tests.kernels.draw import EPS, Draw
+from tests.kernels.products import beyond
 from tests.oracle.layout import pad, to_lanes
 
 

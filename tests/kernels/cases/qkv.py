@@ -6,7 +6,8 @@ from kernelc.kernels import qkv
 from kernelc.product.matrix import Matrix
 from kernelc.target import TargetSpec
 from tests.kernels.case import Case
-from tests.kernels.products import EPS, product_cases
+from tests.kernels.draw import EPS
+from tests.kernels.products import product_cases
 
 
 def cases(target: TargetSpec) -> Iterator[Case]:
