@@ -17,7 +17,7 @@ from kernelc.target import TargetSpec
 from kernelrt.params import Params
 from kernelrt.quant import BLOCK, BODY_QUANTS, QUANTS
 from tests.kernels.case import Array, Case
-from tests.kernels.draw import EPS, Draw
+from tests.kernels.draw import Draw
 from tests.oracle.layout import pad, to_lanes
 from tests.oracle.pointwise import F64
 
