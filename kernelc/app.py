@@ -9,6 +9,7 @@ from kernelc.commands.estimate import estimate
 from kernelc.commands.explain import explain
 from kernelc.commands.plan import plan
 from kernelc.commands.show import show
+from kernelc.commands.tune import tune
 from kernelc.commands.verify import verify
 from kernelc.commands.version import version
 
@@ -23,5 +24,5 @@ app = typer.Typer(
 for verb in (build, plan, verify, show, explain):
     app.command()(verb)
 app.add_typer(cache, name="cache")
-for verb in (doctor, estimate, version):
+for verb in (tune, doctor, estimate, version):
     app.command()(verb)

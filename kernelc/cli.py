@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Runs `kernelc` and exits."""
-    run("kernelc", _app, "interrupted; nothing is half written, and the next build goes on from here")
+    run("kernelc", _app, "interrupted; nothing is half written, and the same command goes on from here")
 
 
 def _app() -> Typer:

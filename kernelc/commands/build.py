@@ -24,6 +24,7 @@ def build(
     seq: o.Seq = o.SEQ,
     batch: o.Batch = o.BATCH,
     embedding: o.Embedding = None,
+    tuning: o.Tuning = None,
     npu: o.Npu = o.NpuMode.auto,
     require: Annotated[Require | None, typer.Option(help="Fail where no xclbin can be made.")] = None,
     out: Annotated[
@@ -60,7 +61,7 @@ def build(
     if require and npu in (o.NpuMode.sim, o.NpuMode.off):
         raise InputError(f"--require {require.value}: with --npu {npu.value} none is made; leave one of them out")
     mode = "xclbin" if require else npu.value
-    wanted = inputs(model, target, quant, seq, batch, embedding, mode)
+    wanted = inputs(model, target, quant, seq, batch, embedding, mode, tuning)
     wanted = wanted if only is None else wanted.matching(only)
     root = root or default_root()
     outputs: list[Path] = []

@@ -15,6 +15,7 @@ def explain(
     seq: o.Seq = o.SEQ,
     batch: o.Batch = o.BATCH,
     embedding: o.Embedding = None,
+    tuning: o.Tuning = None,
     npu: o.Npu = o.NpuMode.auto,
     store: o.StoreAt = None,
     json: o.Json = False,
@@ -26,7 +27,7 @@ def explain(
     from kernelc.store import existing
     from kernelrt.console.output import print_json
 
-    wanted = inputs(model, target, quant, seq, batch, embedding, npu.value).only(kernel)
+    wanted = inputs(model, target, quant, seq, batch, embedding, npu.value, tuning).only(kernel)
     opened = existing(store)
     with opened.in_use():
         tools = choose_tools(wanted.target, opened)

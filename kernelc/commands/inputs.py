@@ -4,11 +4,13 @@ import difflib
 import fnmatch
 import re
 import shlex
+import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from kernelc.buckets import Buckets, check_formats, check_sizes
+from kernelc.commands.places import named
 from kernelc.kernel import KernelSpec
 from kernelc.npu import wanted
 from kernelc.npu.request import NpuRequest
@@ -20,6 +22,7 @@ from kernelc.store import Store, default_root
 from kernelc.target import TargetSpec
 from kernelc.toolchain.identity import Memo
 from kernelc.toolset import Toolset, choose
+from kernelc.tune.result import Tuning, beside
 from kernelrt.errors import InputError
 from kernelrt.model import ModelSpec
 from kernelrt.specfile import shown
@@ -80,16 +83,40 @@ class Inputs:
 
 
 def inputs(
-    model: str, target: str, quant: str, seq: str, batch: str, embedding: str | None = None, npu: NpuMode = "off"
+    model: str,
+    target: str,
+    quant: str,
+    seq: str,
+    batch: str,
+    embedding: str | None = None,
+    npu: NpuMode = "off",
+    tuning: str | None = None,
 ) -> Inputs:
-    """`embedding` None: the format `quant`. InputError for what is wrong or unknown."""
-    model_spec, target_spec = ModelSpec.load(model), TargetSpec.load(target)
-    check_formats(quant, quant if embedding is None else embedding)
-    buckets = Buckets(sizes("--seq", seq), sizes("--batch", batch), quant, embedding or quant)
+    """`embedding` None: the format `quant`; `tuning` as `tuned`. InputError for what is wrong or unknown."""
+    model_spec = ModelSpec.load(model)
+    buckets = buckets_of(quant, seq, batch, embedding)
+    target_spec = tuned(model_spec, target, buckets, tuning)
     npu_kernels = wanted.planned(model_spec, target_spec, buckets, npu)
     # The GPU has kernels on either side of the NPU's, where there are these.
     target_spec = replace(target_spec, npu=wanted.device_of(target_spec, npu))
     return Inputs(model_spec, target_spec, buckets, plan(model_spec, target_spec, buckets), npu_kernels, npu)
+
+
+def buckets_of(quant: str, seq: str, batch: str, embedding: str | None) -> Buckets:
+    """`embedding` None: the format `quant`. InputError for what is wrong or unknown."""
+    check_formats(quant, quant if embedding is None else embedding)
+    return Buckets(sizes("--seq", seq), sizes("--batch", batch), quant, embedding or quant)
+
+
+def tuned(model: ModelSpec, target: str, buckets: Buckets, tuning: str | None) -> TargetSpec:
+    """The target with the sizes of a file of `kernelc tune` ("none": without), or of the one beside it. InputError."""
+    spec = TargetSpec.load(target)
+    if tuning == "none":
+        return spec
+    path = named("--tuning", tuning)
+    if path is None and (path := beside(target, model, spec, buckets)) is not None:
+        print(f"note: with the sizes in {path}; --tuning none takes the target's own", file=sys.stderr)
+    return spec if path is None else Tuning.read(path).applied(path, model, spec, buckets)
 
 
 def open_store(path: Path | None) -> Store:

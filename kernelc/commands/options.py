@@ -45,6 +45,13 @@ StoreAt = Annotated[
         "--store", metavar="DIR", readable=False, help="The store. [default: $KERNELC_STORE, else ~/.cache/kernelc]"
     ),
 ]
+Tuning = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Sizes that `kernelc tune` found; none: the target's own. [default: of tuning/ beside the target]",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 MODEL = "gemma27b"

@@ -10,6 +10,7 @@ def plan(
     seq: o.Seq = o.SEQ,
     batch: o.Batch = o.BATCH,
     embedding: o.Embedding = None,
+    tuning: o.Tuning = None,
     npu: o.Npu = o.NpuMode.auto,
     json: o.Json = False,
 ) -> None:
@@ -20,7 +21,7 @@ def plan(
     from kernelc.npu.describe import describe, sizes
     from kernelrt.console.output import print_json, table
 
-    wanted = inputs(model, target, quant, seq, batch, embedding, npu.value)
+    wanted = inputs(model, target, quant, seq, batch, embedding, npu.value, tuning)
     if json:
         kernels = [{**asdict(k), "params": dict(k.params), "tags": dict(k.tags)} for k in wanted.kernels]
         print_json(

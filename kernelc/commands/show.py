@@ -47,6 +47,7 @@ def show(
     seq: o.Seq = o.SEQ,
     batch: o.Batch = o.BATCH,
     embedding: o.Embedding = None,
+    tuning: o.Tuning = None,
     npu: o.Npu = o.NpuMode.auto,
     json: o.Json = False,
 ) -> None:
@@ -60,7 +61,7 @@ def show(
     from kernelrt.console.output import as_json, write_bytes
     from kernelrt.errors import InputError
 
-    wanted = inputs(model, target, quant, seq, batch, embedding, npu.value)
+    wanted = inputs(model, target, quant, seq, batch, embedding, npu.value, tuning)
     spec = wanted.kernel(kernel)
     on_gpu = isinstance(spec, KernelSpec)
     emit = emit or (Emit.glsl if on_gpu else Emit.mlir)
