@@ -11,7 +11,7 @@ from kernelc.kernel import KernelSpec
 from kernelc.product.forms import Cut
 from kernelc.product.gemv import Gemv
 from kernelc.product.matrix import Matrix
-from kernelc.product.matvec import Matvec
+from kernelc.product.matvec import MATVEC_COLUMNS, Matvec
 from kernelc.product.tiles import PREFILL_ROWS, Tiles, operands, prefill_rows, step_of, tiles_tuned
 from kernelc.target import TargetSpec
 from kernelrt.params import Params
@@ -72,8 +72,8 @@ class Shape:
 def matvec_cuts(target: TargetSpec, matrix: Matrix, columns: int) -> list[Matvec]:
     """The cuts that the cases execute: one and several rows a subgroup; on a GPU those of its own tuning too."""
     # A wide row has many parts in the norm prologue, all unrolled: a small workgroup would keep lavapipe's compiler
-    # busy for half a minute.
-    sizes = [(2, 256)] if matrix.width > 1024 else [(1, 32), (3, 64)]
+    # busy for half a minute. So do many columns, which are cut in one way.
+    sizes = [(2, 256)] if matrix.width > 1024 else [(2, 64)] if columns == MATVEC_COLUMNS else [(1, 32), (3, 64)]
     cuts = [Matvec(columns, rows, 32, workgroup) for rows, workgroup in sizes]
     return list(dict.fromkeys([*cuts, *([Matvec.tuned(target, matrix, columns)] if on_gpu(target) else [])]))
 
@@ -91,7 +91,8 @@ def tile_cuts(target: TargetSpec, matrix: Matrix) -> list[Tiles]:
     """Every operand type of the target, in the small tile of decode batches and the large one of prefill; on a GPU
     those of its own tuning too.
     """
-    plain = [Tiles(32, 64, 4, 4), Tiles(64, 64, 8, 4), Tiles(32, 32, 4, 4, 64)]
+    deep = [Tiles(32, 32, 4, 4, 64)] if matrix.width <= 1024 else []
+    plain = [Tiles(32, 64, 4, 4), Tiles(64, 64, 8, 4), *deep]
     if not on_gpu(target):
         return plain
     wide, step = 128 // matrix.matrices, step_of(matrix.quant)
@@ -149,7 +150,10 @@ def product_cases(
     """
     fitting = ((size, quant) for size in sizes for quant in quants if quant != "q6_k" or size.width % 256 == 0)
     for matrix in (replace(size, quant=quant) for size, quant in fitting):
-        columns = (1, 3, 8) if matrix.quant == "q4_0" and matrix.width < 1024 else (1, 8)
+        if matrix.quant == "q4_0":
+            columns = (1, 8) if matrix.width > 1024 else (1, 3, 8)
+        else:
+            columns = (1,) if matrix.width > 1024 else (1, 8)
         for cut in (cut for count in columns for cut in matvec_cuts(target, matrix, count)):
             live, capacity = {1: (1, 1), 3: (2, 3), 8: (3, 8)}[cut.columns]
             yield _case(
