@@ -70,6 +70,15 @@ class SplitPlan:
         steps = list(self.decode.segments.values()) if self.decode else []
         return tuple(each for program in (*lanes, *steps) for segment in program for each in segment)
 
+    def shared_bytes(self, slots: int) -> int:
+        """The host's memory that NPU and GPU share: buffers of each lane, and the caches and passes of each slot."""
+        nbytes = 0
+        for attention in self.prefill.attention.values() if self.prefill else ():
+            nbytes += LANES * sum(argument.nbytes for argument in attention.entry.arguments)
+        for attention in self.decode.attention.values() if self.decode else ():
+            nbytes += slots * sum(each.nbytes for each in attention.entry.arguments if each.name == "passes")
+        return nbytes + (sum(self.decode.nbytes.values()) if self.decode else 0)
+
 
 def plan_split(gemma: Gemma, npu: NpuKernels, chunks: Iterable[int], batches: Iterable[int], slots: int) -> SplitPlan:
     """The GPU's calls around the NPU's kernels for chunks and batches of these sizes; `gemma` has the NPU's rings."""

@@ -88,6 +88,9 @@ def test_gpu_and_npu_see_the_same_bytes(engine: Engine) -> None:
         view = gpu.view()
         assert ctypes.addressof(ctypes.c_char.from_buffer(view)) == npu, name
         del view
+    # As planned, but for what the kernels are told (two lanes of each kind) and whole pages.
+    shared, planned = sum(gpu.nbytes for _, gpu, _ in pairs), engine.plan.split.shared_bytes(engine.slots)
+    assert 0 < planned - shared + 4096 * len(pairs) <= 4096 * (len(pairs) + 4)
 
 
 @pytest.mark.parametrize(("cut", "npu"), [(250, True), (600, False)])

@@ -8,10 +8,13 @@ from kernelrt.gpu.placement import Placement, usable
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """Where the buffers of a run go on a device; sizes in bytes."""
+    """Where the buffers of a run go on a device; sizes in bytes. `npu`: what it shares with an NPU beside them, in the
+    host's memory.
+    """
 
     placement: Placement
     memory: DeviceMemory
+    npu: int = 0
 
     def heap_of(self, memory_type: int) -> int:
         return self.memory.types[memory_type].heap
@@ -37,6 +40,7 @@ class MemoryPlan:
         """Every buffer, and each heap's budget, as plain JSON values."""
         return {
             "total": sum(self.taken.values()),
+            "npu": self.npu,
             "categories": [
                 {"category": category, "heap": heap, "nbytes": nbytes}
                 for (category, heap), nbytes in self.categories.items()
@@ -80,4 +84,5 @@ class MemoryPlan:
             f"{decimal(usable(self.memory, number))} usable ({decimal(heap.free)} free of {decimal(heap.nbytes)})"
             for number, heap in enumerate(self.memory.heaps)
         ]
-        return "\n".join([table(rows, right=(1, 2, 3)), *budgets])
+        npu = [f"shared with the NPU, in the host's memory: {decimal(self.npu)}"] if self.npu else []
+        return "\n".join([table(rows, right=(1, 2, 3)), *budgets, *npu])

@@ -12,6 +12,7 @@ def plan_memory(
     device: o.DeviceName = None,
     context: o.Context = None,
     batch: Annotated[int, typer.Option(metavar="N", min=1, help="Sequences at a time.")] = 1,
+    attention: o.Attention = "gpu",
     json: o.Json = False,
 ) -> None:
     """Say what memory a run would take, and in which heaps.
@@ -23,13 +24,18 @@ def plan_memory(
     from kernelrt.commands.places import find_bundle
     from kernelrt.console.output import print_json
     from kernelrt.gpu.device import Device
+    from kernelrt.npu.choose import chosen
     from kernelrt.run_plan import Options, plan_run
+    from kernelrt.where import Phases
 
     loaded = Bundle.open(find_bundle(bundle))
-    options = Options(device, context, batch)
+    npu, phases, _ = chosen(loaded.manifest.npu_kernels, Phases.parse(attention))
+    if npu is not None:
+        npu.close()
+    options = Options(device, context, batch, attention=phases)
     with Device.open(device) as opened:
         plan = plan_run(loaded, opened.info, options)
-        memory = MemoryPlan(plan.place(opened), opened.memory)
+        memory = MemoryPlan(plan.place(opened), opened.memory, plan.split.shared_bytes(plan.slots))
         name = opened.info.name
     if json:
         run = {"model": plan.model.name, "device": name, "context": plan.capacity, "batch": plan.slots}
