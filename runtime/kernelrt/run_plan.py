@@ -32,8 +32,8 @@ class Options:
 
     `device`: an index or a part of a name (None: the best). `context`: tokens that a sequence must hold (None: the
     bundle's largest). `batch`: sequences decoded together. `scratch`: bytes of one more buffer, for measurements.
-    `exact`: products of many rows in f32, also where matrix units would compute them faster from fp16 operands. `attention`: on
-    which device, in each phase.
+    `exact`: products of many rows in f32, also where matrix units would compute them faster from fp16 operands.
+    `attention`: on which device, in each phase.
     """
 
     device: str | None = None
