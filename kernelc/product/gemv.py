@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from kernelc.kernel import Binding, Constant, Dim, KernelSpec, Layout, Value, ceil_div, frozen, tags
-from kernelc.product.matrix import Matrix, norm_bindings, row_bytes
+from kernelc.product.matrix import Matrix, row_bytes, row_inputs, row_params
 from kernelc.target import TargetSpec
 from kernelrt.quant import BLOCK, padded
 
@@ -72,11 +72,7 @@ def gemv(
     """The gemv form. With `norm_eps` the norm prologue makes the activations; else they are a row x f32
     [1, padded(width)] in memory.
     """
-    width, weights = padded(matrix.width), matrix.format
-    if norm_eps is not None:
-        inputs, x_bytes = norm_bindings(matrix.width), 4 * 4 * matrix.width
-    else:
-        inputs, x_bytes = [Binding("x", "f32x4", ("rows", width // 4))], 4 * width
+    inputs, x_bytes = row_inputs(matrix, norm_eps is not None)
     out_bytes = sum(row_bytes(b) for b in (*inputs, *outputs) if b.access == "w")
     return KernelSpec(
         name=f"{matrix.family}.b1.{matrix.quant}",
@@ -84,17 +80,8 @@ def gemv(
         params=frozen(
             {
                 "form": "gemv",
-                "quant": matrix.quant,
-                "unit": weights.unit,
-                "group": weights.group,
-                "scale_type": weights.scale_dtype,
-                "width": matrix.width,
-                "padded": width,
-                "height": matrix.height,
-                "gated": matrix.gated,
-                "prologue": "none" if norm_eps is None else "norm",
-                "eps": norm_eps or 0.0,
-                "rows_per_workgroup": cut.rows_per_workgroup,
+                **row_params(matrix, norm_eps, cut.rows_per_workgroup),
+                "scale_type": matrix.format.scale_dtype,
                 "subgroup": cut.subgroup,
                 "out_width": padded(matrix.height) if matrix.gated else matrix.height,
                 **(params or {}),

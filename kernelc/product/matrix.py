@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kernelc.kernel import Binding, Work
+from kernelc.kernel import Binding, Value, Work
 from kernelrt.quant import QUANTS, Quant, padded
 
 
@@ -72,3 +72,27 @@ def norm_bindings(width: int) -> list[Binding]:
 def row_bytes(binding: Binding) -> int:
     """Bytes that one row of a buffer takes (0 for one that does not grow with the rows)."""
     return binding.nbytes(rows=1) if "rows" in binding.shape else 0
+
+
+def row_inputs(matrix: Matrix, normed: bool) -> tuple[list[Binding], int]:
+    """The activations of a product of few rows, f32, and the bytes of a row: what the norm prologue reads, or x."""
+    if normed:
+        return norm_bindings(matrix.width), 4 * 4 * matrix.width
+    width = padded(matrix.width)
+    return [Binding("x", "f32x4", ("rows", width // 4))], 4 * width
+
+
+def row_params(matrix: Matrix, norm_eps: float | None, rows_per_workgroup: int) -> dict[str, Value]:
+    """What the templates of products of few rows read."""
+    return {
+        "quant": matrix.quant,
+        "unit": matrix.format.unit,
+        "group": matrix.format.group,
+        "width": matrix.width,
+        "padded": padded(matrix.width),
+        "height": matrix.height,
+        "gated": matrix.gated,
+        "prologue": "none" if norm_eps is None else "norm",
+        "eps": norm_eps or 0.0,
+        "rows_per_workgroup": rows_per_workgroup,
+    }

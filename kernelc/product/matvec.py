@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from kernelc.kernel import Binding, Constant, Dim, KernelSpec, Layout, Value, ceil_div, frozen, tags
-from kernelc.product.matrix import Matrix, norm_bindings, row_bytes
+from kernelc.product.matrix import Matrix, row_bytes, row_inputs, row_params
 from kernelc.target import TargetSpec
-from kernelrt.quant import BLOCK, padded
+from kernelrt.quant import BLOCK
 
 MATVEC_COLUMNS = 8  # the most rows of activations that this form takes
 
@@ -55,11 +55,7 @@ def matvec(
     """
     if not 1 <= cut.columns <= MATVEC_COLUMNS:
         raise ValueError(f"{matrix.family}: {cut.columns} columns; the matvec form takes 1 to {MATVEC_COLUMNS}")
-    width, unit = padded(matrix.width), matrix.format.unit
-    if norm_eps is not None:
-        inputs, x_bytes = norm_bindings(matrix.width), 4 * 4 * matrix.width
-    else:
-        inputs, x_bytes = [Binding("x", "f32x4", ("rows", width // 4))], 4 * width
+    inputs, x_bytes = row_inputs(matrix, norm_eps is not None)
     out_bytes = sum(row_bytes(b) for b in (*inputs, *outputs) if b.access == "w")
     return KernelSpec(
         name=f"{matrix.family}.b{cut.columns}.{matrix.quant}",
@@ -67,17 +63,8 @@ def matvec(
         params=frozen(
             {
                 "form": "matvec",
-                "quant": matrix.quant,
-                "unit": unit,
-                "group": matrix.format.group,
-                "width": matrix.width,
-                "padded": width,
-                "height": matrix.height,
-                "gated": matrix.gated,
+                **row_params(matrix, norm_eps, cut.rows_per_workgroup),
                 "columns": cut.columns,
-                "prologue": "none" if norm_eps is None else "norm",
-                "eps": norm_eps or 0.0,
-                "rows_per_workgroup": cut.rows_per_workgroup,
                 "out_width": matrix.height,
                 **(params or {}),
             }
