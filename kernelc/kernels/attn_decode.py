@@ -15,7 +15,7 @@ that the output is final. `arrived` must be zero before the first dispatch and i
 
 from collections.abc import Iterator
 
-from kernelc.attention import capacities
+from kernelc.attention import capacities, head_inputs
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Work, ceil_div, frozen, tags
 from kernelc.product.forms import row_layout
@@ -94,11 +94,7 @@ def spec(
             }
         ),
         bindings=(
-            Binding("params", "params", ()),
-            Binding("qkv", "f32x4", ("rows", qkv_rows // 4)),
-            Binding("rope", "f32x4", (positions or capacity, head_dim // 4)),
-            Binding("q_norm", "f32x4", (head_dim // 4,)),
-            Binding("k_norm", "f32x4", (head_dim // 4,)),
+            *head_inputs(heads, kv_heads, head_dim, positions or capacity),
             Binding("k_cache", "u32x4", cache, "rw"),
             Binding("v_cache", "u32x4", cache, "rw"),
             *(partials if splits > 1 else []),

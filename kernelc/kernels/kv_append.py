@@ -9,34 +9,24 @@ overwritten only afterwards.
 
 from collections.abc import Iterator
 
-from kernelc.attention import caches_and_chunks
+from kernelc.attention import append_spec, caches_and_chunks
 from kernelc.buckets import Buckets
-from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen, tags
+from kernelc.kernel import KernelSpec
 from kernelc.target import TargetSpec
 from kernelrt.model import ModelSpec
 
 
 def spec(*, capacity: int, chunk: int, kv_heads: int, head_dim: int, workgroup: int = 256) -> KernelSpec:
     """One kernel."""
-    units = head_dim // 8
-    source = (kv_heads, chunk, units)
-    cache = ("slots", kv_heads, capacity, units)
-    moved = 2 * min(chunk, capacity) * kv_heads * head_dim * 2
-    return KernelSpec(
-        name=f"kv_append.s{capacity}.c{chunk}",
+    return append_spec(
         family="kv_append",
-        params=frozen({"capacity": capacity, "chunk": chunk, "kv_heads": kv_heads, "units": units}),
-        bindings=(
-            Binding("params", "params", ()),
-            Binding("k_chunk", "u32x4", source),
-            Binding("v_chunk", "u32x4", source),
-            Binding("k_cache", "u32x4", cache, "w"),
-            Binding("v_cache", "u32x4", cache, "w"),
-        ),
+        name=f"kv_append.s{capacity}.c{chunk}",
+        caches=("k_cache", "v_cache"),
+        chunk=chunk,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
         workgroup=workgroup,
-        grid=(Dim(ceil_div(kv_heads * units, workgroup)), Dim(of="rows"), Dim()),
-        work=Work(chunk, 0, moved, moved),
-        tags=tags("prefill", capacity=capacity, chunk=chunk, reads="heads"),
+        capacity=capacity,
     )
 
 

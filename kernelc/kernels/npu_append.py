@@ -8,8 +8,9 @@ chunk f16 [kv_heads, chunk, head_dim], caches bf16 [slots, kv_heads, ring, head_
 
 from collections.abc import Iterator
 
+from kernelc.attention import append_spec
 from kernelc.buckets import Buckets
-from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen, tags
+from kernelc.kernel import KernelSpec
 from kernelc.npu.plan import beside
 from kernelc.target import TargetSpec
 from kernelrt.model import ModelSpec
@@ -17,24 +18,15 @@ from kernelrt.model import ModelSpec
 
 def spec(*, ring: int, chunk: int, kv_heads: int, head_dim: int, workgroup: int = 256) -> KernelSpec:
     """One kernel."""
-    units = head_dim // 8
-    source, cache = (kv_heads, chunk, units), ("slots", kv_heads, ring, units)
-    moved = 2 * min(chunk, ring) * kv_heads * head_dim * 2
-    return KernelSpec(
-        name=f"npu_append.n{ring}.c{chunk}",
+    return append_spec(
         family="npu_append",
-        params=frozen({"ring": ring, "chunk": chunk, "kv_heads": kv_heads, "units": units}),
-        bindings=(
-            Binding("params", "params", ()),
-            Binding("k_chunk", "u32x4", source),
-            Binding("v_chunk", "u32x4", source),
-            Binding("npu_k", "u32x4", cache, "w"),
-            Binding("npu_v", "u32x4", cache, "w"),
-        ),
+        name=f"npu_append.n{ring}.c{chunk}",
+        caches=("npu_k", "npu_v"),
+        chunk=chunk,
+        kv_heads=kv_heads,
+        head_dim=head_dim,
         workgroup=workgroup,
-        grid=(Dim(ceil_div(kv_heads * units, workgroup)), Dim(of="rows"), Dim()),
-        work=Work(chunk, 0, moved, moved),
-        tags=tags("prefill", chunk=chunk, ring=ring, reads="heads"),
+        ring=ring,
     )
 
 

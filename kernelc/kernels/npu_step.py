@@ -13,6 +13,7 @@ kept too, so that it can go on by itself from any step.
 
 from collections.abc import Iterator
 
+from kernelc.attention import head_inputs
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen, tags
 from kernelc.npu.plan import apart, beside
@@ -52,11 +53,7 @@ def spec(
             }
         ),
         bindings=(
-            Binding("params", "params", ()),
-            Binding("qkv", "f32x4", ("rows", rows_of_heads * quads)),
-            Binding("rope", "f32x4", (positions, quads)),
-            Binding("q_norm", "f32x4", (quads,)),
-            Binding("k_norm", "f32x4", (quads,)),
+            *head_inputs(heads, kv_heads, head_dim, positions),
             Binding("k_cache", "f16x4", own, "w"),
             Binding("v_cache", "f16x4", own, "w"),
             Binding("npu_q", "u32x2", ("slots", stride // 4), "w"),

@@ -11,7 +11,7 @@ length in rows, in whole tiles. Rows from params.rows on are left as they were.
 
 from collections.abc import Iterator
 
-from kernelc.attention import chunks
+from kernelc.attention import chunks, head_inputs
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Work, ceil_div, frozen, tags
 from kernelc.target import TargetSpec
@@ -46,11 +46,7 @@ def spec(
             }
         ),
         bindings=(
-            Binding("params", "params", ()),
-            Binding("qkv", "f32x4", ("rows", rows_of_heads * quads)),
-            Binding("rope", "f32x4", (positions, quads)),
-            Binding("q_norm", "f32x4", (quads,)),
-            Binding("k_norm", "f32x4", (quads,)),
+            *head_inputs(heads, kv_heads, head_dim, positions),
             Binding("q_chunk", "f16x4", (heads, chunk, quads), "w"),
             Binding("k_chunk", "f16x4", (kv_heads, chunk, quads), "w"),
             Binding("v_chunk", "f16x4", (kv_heads, chunk, quads), "w"),
