@@ -18,11 +18,9 @@ const uint LANES = {{ subgroup }}u;
 #define STEPS ((UNITS + LANES - 1u) / LANES)
 {% include "glsl/lib/weights.glsl" %}
 {% include "glsl/lib/quantize.glsl" %}
-{% if prologue == "norm" %}
-{% include "glsl/lib/reduce.glsl" %}
-{% endif %}
 {% include "glsl/lib/gemv_inputs.glsl" %}
 
+shared uint taken;  // rows of the workgroup that its subgroups have taken
 shared float sums[{{ matrices }}][{{ rows_per_workgroup }}];
 {% macro weight(m) %}{{ ["w", "w_up"][m] }}{% endmacro %}
 {% macro each() %}
@@ -44,6 +42,12 @@ void load(uint first, uint step) {
 {% endfor %}
         }
     }
+}
+// The next rows for this subgroup: whichever is ready takes them, for the memory serves some sooner than others.
+uint take() {
+    uint rows = 0;
+    if (gl_SubgroupInvocationID == 0) rows = atomicAdd(taken, ROWS);
+    return subgroupShuffle(rows, 0);
 }
 void accumulate(uint d, uint step) {
     const uint wanted = step * LANES + gl_SubgroupInvocationID;
@@ -75,7 +79,7 @@ void accumulate(uint d, uint step) {
 void main() {
     const uint begin = gl_WorkGroupID.x * {{ rows_per_workgroup }}u;
     const uint end = min(begin + {{ rows_per_workgroup }}u, HEIGHT);
-    const uint stride = gl_NumSubgroups * ROWS;
+    if (gl_LocalInvocationID.x == 0) taken = gl_NumSubgroups * ROWS;
     uint first = begin + gl_SubgroupID * ROWS;
     uint step = 0;
     ask();
@@ -86,7 +90,7 @@ void main() {
         [[unroll]] for (uint d = 0; d < DEPTH; ++d)
             if (step + d < STEPS) accumulate(d, step + d);
         const bool done = step + DEPTH >= STEPS;
-        const uint next = done ? first + stride : first;
+        const uint next = done ? begin + take() : first;
         step = done ? 0 : step + DEPTH;
         if (next < end) load(next, step);
         if (done) {
@@ -99,11 +103,12 @@ void main() {
         first = next;
     }
     barrier();
+    const float scale = norm_scale();
     const uint b = 0;  // the blocks are of the forms for several rows too
     const uint live = 1;
     for (uint n = begin + gl_LocalInvocationID.x; n < end; n += WORKGROUP) {
         float value[{{ matrices }}];
-        [[unroll]] for (uint m = 0; m < {{ matrices }}; ++m) value[m] = sums[m][n - begin];
+        [[unroll]] for (uint m = 0; m < {{ matrices }}; ++m) value[m] = sums[m][n - begin] * scale;
         {% block store %}out_rows[n] = value[0];{% endblock %}
 
     }

@@ -11,7 +11,18 @@ uint quad(uint i, uint h) { return min(2 * octet(i) + h, QUADS - 1); }  // loads
 // The stretch in front of the product: residual += rmsnorm(branch) * post_weight;  x = rmsnorm(residual) * pre_weight.
 // Every workgroup norms the whole row for itself: {{ width }} numbers cost less than another dispatch. It is the last live row: the only one
 // of a decode step, and the one of a prefill chunk whose logits matter. `residual_out` is another buffer than `residual`.
+// The second norm is a factor of the whole row, so products begin before it is known: it is put to their sums, in norm_scale.
 vec4 y[PARTS][2], z[PARTS][2], post[PARTS][2], pre[PARTS][2];
+shared float squares[2][WORKGROUP / {{ subgroup or 4 }}];  // by subgroup: of the branch, of the new residual
+void put_square(uint which, float square) {
+    const float part = subgroupAdd(square);
+    if (subgroupElect()) squares[which][gl_SubgroupID] = part;
+}
+float rms_scale(uint which) {
+    float square = 0.0;
+    for (uint i = gl_SubgroupInvocationID; i < gl_NumSubgroups; i += gl_SubgroupSize) square += squares[which][i];
+    return inversesqrt(subgroupAdd(square) / {{ "%.1f" % width }} + {{ eps }});
+}
 void ask() {
     const uint base = (params.rows - 1) * QUADS;
     {{ each_quad() }} {
@@ -27,20 +38,23 @@ void prologue() {
         if (2 * octet(i) + h >= QUADS) y[i][h] = z[i][h] = vec4(0.0);
         square += dot(y[i][h], y[i][h]);
     }
-    const float branch_scale = inversesqrt(workgroup_sum(square) / {{ "%.1f" % width }} + {{ eps }});
+    put_square(0, square);
+    barrier();
+    const float branch_scale = rms_scale(0);
     square = 0.0;
     {{ each_quad() }} {
         z[i][h] += y[i][h] * branch_scale * post[i][h];
         square += dot(z[i][h], z[i][h]);
     }
-    const float scale = inversesqrt(workgroup_sum(square) / {{ "%.1f" % width }} + {{ eps }});
-    [[unroll]] for (uint i = 0; i < PARTS; ++i) stage(octet(i), z[i][0] * scale * pre[i][0], z[i][1] * scale * pre[i][1]);
+    put_square(1, square);
+    [[unroll]] for (uint i = 0; i < PARTS; ++i) stage(octet(i), z[i][0] * pre[i][0], z[i][1] * pre[i][1]);
     barrier();
     if (gl_WorkGroupID.x == 0) {
         const uint base = (params.rows - 1) * QUADS;
         {{ each_quad() }} if (2 * octet(i) + h < QUADS) residual_out[base + quad(i, h)] = z[i][h];
     }
 }
+float norm_scale() { return rms_scale(1); }
 {% else %}
 vec4 value[PARTS][2];
 void ask() {
@@ -50,4 +64,5 @@ void prologue() {
     [[unroll]] for (uint i = 0; i < PARTS; ++i) stage(octet(i), value[i][0], value[i][1]);
     barrier();
 }
+float norm_scale() { return 1.0; }
 {% endif %}
