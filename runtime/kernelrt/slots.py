@@ -1,4 +1,4 @@
-"""What the slots of an engine hold: the tokens in the caches of each."""
+"""What the slots of an engine hold: the tokens in the caches of each, and which of them a repetition penalty counts."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,9 @@ class Slots:
         self.count = count
         self.context = context
         self._tokens = np.zeros((count, context), np.uint32)
+        self._counted = np.zeros((count, context), bool)
         self._lengths = [0] * count
+        self._miscounted: set[int] = set()
 
     def check(self, slot: int, position: int, count: int) -> None:
         """Raises InputError where `count` tokens cannot go into a slot from `position` on."""
@@ -31,10 +33,24 @@ class Slots:
                 " at 0"
             )
 
-    def put(self, slot: int, position: int, tokens: Sequence[int]) -> None:
-        """The slot ends with these tokens, the first of them at `position`."""
+    def put(self, slot: int, position: int, tokens: Sequence[int], counted: bool = True) -> None:
+        """The slot ends with these tokens, the first of them at `position`; `counted`: for a repetition penalty."""
         self._lengths[slot] = position + len(tokens)
         self._tokens[slot, position : self._lengths[slot]] = tokens
+        self._counted[slot, position : self._lengths[slot]] = counted
+        if position == 0 and counted:  # the device begins to count anew
+            self._miscounted.discard(slot)
+
+    def miscounts(self, slot: int) -> None:
+        """The device has counted a token that the slot does not hold."""
+        self._miscounted.add(slot)
+
+    def recounts(self, slot: int) -> NDArray[np.uint32] | None:
+        """The tokens to count anew, u32 [count], where the device's count is wrong. It is right from here on."""
+        if slot not in self._miscounted:
+            return None
+        self._miscounted.discard(slot)
+        return self.tokens(slot)[self._counted[slot, : self._lengths[slot]]]
 
     def tokens(self, slot: int) -> NDArray[np.uint32]:
         """All that the slot holds, u32 [length]."""
