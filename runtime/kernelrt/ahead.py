@@ -85,8 +85,8 @@ class Ahead:
             return None
         flight = self._flights[0]
         tokens = self._turns[flight.turn].inputs.tokens
-        row_of = {step.slot: row for row, step in enumerate(flight.steps)}
-        rows = [row_of.get(step.slot, -1) for step in steps]
+        slots = [step.slot for step in flight.steps]
+        rows = [slots.index(step.slot) if step.slot in slots else -1 for step in steps]
         fits = (row >= 0 and flight.does(step, row, int(tokens[row])) for row, step in zip(rows, steps, strict=True))
         return rows if all(fits) else None
 
@@ -103,15 +103,13 @@ class Ahead:
         `began` on. With `ahead`, what follows is submitted before, where these are all rows in their order.
         """
         flight = self._flights[0]
-        others = set(range(len(flight.steps))).difference(rows)
+        whole = list(range(len(flight.steps)))
         room = all(step.position + 1 < self._held.context for step in steps)
-        if ahead and room and not others and list(rows) == sorted(rows) and len(self._flights) == 1:
+        if ahead and room and rows == whole and len(self._flights) == 1:
             self._submit(steps, True, flight.how, 1 - flight.turn)
-        times = self._wait(began)
-        if flight.ahead:
-            times = times.plus(StepTimes(between=began - self._known))
+        times = self._wait(began, began - self._known if flight.ahead else 0.0)
         self._known = perf_counter()
-        self._in_vain(flight, others)
+        self._in_vain(flight, set(whole).difference(rows))
         results = self._turns[flight.turn].results
         return [int(results[row]) for row in rows], times
 
@@ -133,8 +131,8 @@ class Ahead:
         submitted.start()
         self._flights.append(_Flight(tuple(steps), ahead, how, turn, submitted))
 
-    def _wait(self, began: float) -> StepTimes:
-        times = self._flights[0].submitted.wait(began)
+    def _wait(self, began: float, between: float = 0.0) -> StepTimes:
+        times = self._flights[0].submitted.wait(began, between)
         del self._flights[0]
         return times
 
@@ -147,4 +145,4 @@ def pays(times: StepTimes) -> bool:
     """Whether steps that take as long are better submitted ahead: it saves up to half a millisecond of each, and costs
     a whole one where a sequence ends unforeseen.
     """
-    return times.wait < _WORTH
+    return (times.wall if times.gpu is None else times.gpu) < _WORTH

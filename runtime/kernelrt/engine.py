@@ -159,7 +159,7 @@ class Engine:
             raise InputError("two sequences of a step use one slot")
         self.check_tokens([step.token for step in steps])
         how: Finish = "sampled" if any(finish_of(step.sampling) == "sampled" for step in steps) else "greedy"
-        rows, settled = self._ahead.rows(steps, how), StepTimes()
+        rows, settled = self._ahead.rows(steps, how), None
         self._logits_stay = not ahead and rows is None
         if rows is None:
             settled = self._settle([step.slot for step in steps if step.position] if how == "sampled" else [])
@@ -175,7 +175,7 @@ class Engine:
         if rows is None:
             rows = self._ahead.begin(steps, how)
         found, times = self._ahead.result(steps, rows, ahead, began)
-        self.times = settled.plus(times)
+        self.times = settled.plus(times) if settled else times
         return next_tokens(found, positions)
 
     def _npu_step(self, npu: SplitDecode, steps: Sequence[Step], how: Finish, began: float) -> list[int]:

@@ -14,9 +14,8 @@ class Slots:
     def __init__(self, count: int, context: int) -> None:
         self.count = count
         self.context = context
-        self._tokens = np.zeros((count, context), np.uint32)
-        self._counted = np.zeros((count, context), bool)
-        self._lengths = [0] * count
+        self._tokens: list[list[int]] = [[] for _ in range(count)]
+        self._counted: list[list[bool]] = [[] for _ in range(count)]
         self._miscounted: set[int] = set()
 
     def check(self, slot: int, position: int, count: int) -> None:
@@ -27,17 +26,16 @@ class Slots:
             raise InputError(
                 f"{position + count} tokens; the context holds {self.context} (--context, up to what the bundle has)"
             )
-        if position not in (0, self._lengths[slot]):  # a ring forgets what it would take to go back
+        held = len(self._tokens[slot])
+        if position not in (0, held):  # a ring forgets what it would take to go back
             raise InputError(
-                f"position {position} of slot {slot}, which holds {self._lengths[slot]} tokens: go on there, or begin"
-                " at 0"
+                f"position {position} of slot {slot}, which holds {held} tokens: go on there, or begin at 0"
             )
 
     def put(self, slot: int, position: int, tokens: Sequence[int], counted: bool = True) -> None:
         """The slot ends with these tokens, the first of them at `position`; `counted`: for a repetition penalty."""
-        self._lengths[slot] = position + len(tokens)
-        self._tokens[slot, position : self._lengths[slot]] = tokens
-        self._counted[slot, position : self._lengths[slot]] = counted
+        self._tokens[slot][position:] = tokens
+        self._counted[slot][position:] = [counted] * len(tokens)
         if position == 0 and counted:  # the device begins to count anew
             self._miscounted.discard(slot)
 
@@ -50,8 +48,8 @@ class Slots:
         if slot not in self._miscounted:
             return None
         self._miscounted.discard(slot)
-        return self.tokens(slot)[self._counted[slot, : self._lengths[slot]]]
+        return self.tokens(slot)[np.array(self._counted[slot], bool)]
 
     def tokens(self, slot: int) -> NDArray[np.uint32]:
         """All that the slot holds, u32 [length]."""
-        return self._tokens[slot, : self._lengths[slot]]
+        return np.array(self._tokens[slot], np.uint32)

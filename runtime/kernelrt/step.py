@@ -71,14 +71,14 @@ class Submitted:
             recording.must_be_usable()
         self._submission.start()
 
-    def wait(self, since: float) -> StepTimes:
-        """Waits for what `start` began; the times as `run` gives them."""
+    def wait(self, since: float, between: float = 0.0) -> StepTimes:
+        """Waits for what `start` began; the times as `run` gives them, with what was `between` before."""
         started = perf_counter()
         self._submission.wait()
         done = perf_counter()
         times = [recording.time() for recording in self._recordings]
         gpu = None if None in times else sum(time for time in times if time is not None) * 1e-9
-        return StepTimes(gpu, perf_counter() - since - (done - started), done - started, 1)
+        return StepTimes(gpu, perf_counter() - since - (done - started), done - started, 1, between)
 
 
 @dataclass(frozen=True, slots=True)
