@@ -66,7 +66,7 @@ class _Flight:
 
 
 class Ahead:
-    """Steps that were checked; `held`: what the slots hold. Not to be used where a step was not waited for."""
+    """Takes steps that were checked. `held`: what the slots hold; what is counted in vain is told there."""
 
     def __init__(self, turns: Sequence[_Turn], held: Slots) -> None:
         self._turns = turns
