@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from kernelc.buckets import Buckets
-from kernelrt.buffers import category
+from kernelrt.buffers import category, in_turn
 from kernelrt.bundle import Bundle
 from kernelrt.calls import sizes
 from kernelrt.errors import InputError, MissingKernelError
@@ -14,7 +14,7 @@ from kernelrt.gpu.features import DeviceInfo
 from kernelrt.gpu.placement import OutOfMemoryError
 from kernelrt.kernels import UnfitDeviceError
 from kernelrt.model import ModelSpec
-from kernelrt.run_plan import RING, Options, model_of, plan_run, totals
+from kernelrt.run_plan import RING, Options, Turn, model_of, plan_run, totals
 from kernelrt.weights.slots import slots
 from tests.fixtures.engine import bundle_of
 
@@ -64,16 +64,35 @@ def test_what_a_call_reads_an_earlier_one_wrote(device: Device, bundle: Bundle) 
     plan = plan_run(bundle, device.info, Options(batch=12))
     # Cleared once: no branch yet, no scale of a row, no arrival; caches begin empty.
     ready = {"params", "tokens", "zero", "ones", "row_max", "seen"}
-    programs = [*plan.prefill.values(), *plan.decode.values()]
-    for program in programs:
-        written = set(ready)
-        rows = max(call.rows for call in program)
-        for call in (*program, *plan.finish.get((rows, "greedy"), plan.finish[1, "greedy"])):
+    programs = [(ready, (*calls, *plan.finish[1, "greedy"])) for calls in plan.prefill.values()]
+    for turn, steps in enumerate(plan.turns):
+        told = {in_turn(name, turn) for name in ready}  # the tokens are what the other turn gives
+        programs += [(told, (*steps.decode[rows], *steps.finish[rows, how])) for rows, how in steps.finish]
+    for given, program in programs:
+        written = set(given)
+        for call in program:
             for binding, name in zip(call.kernel.bindings, call.buffers, strict=True):
                 known = category(name) in ("weights", "KV cache") or name.startswith(("rope.", f"{call.kernel.name}."))
                 assert "r" not in binding.access or known or name in written, f"{call.kernel.name}: {name}"
                 if "w" in binding.access:
                     written.add(name)
+
+
+def test_two_steps_under_way_share_no_scalars_and_no_results(device: Device, bundle: Bundle) -> None:
+    """Each takes its tokens where the other leaves them; all else is the same."""
+    first, second = plan_run(bundle, device.info, Options(batch=12)).turns
+
+    def named(turn: Turn, access: str) -> set[str]:
+        return {
+            name
+            for call in turn.calls
+            for binding, name in zip(call.kernel.bindings, call.buffers, strict=True)
+            if access in binding.access and name.partition("@")[0] in ("params", "tokens", "next")
+        }
+
+    assert (named(first, "r"), named(first, "w")) == ({"params", "next@1"}, {"next"})
+    assert (named(second, "r"), named(second, "w")) == ({"params@1", "next"}, {"next@1"})
+    assert [call.kernel for call in first.calls] == [call.kernel for call in second.calls]
 
 
 def test_no_call_reads_and_writes_one_buffer_through_two_bindings(device: Device, bundle: Bundle) -> None:

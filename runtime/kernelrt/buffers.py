@@ -3,6 +3,7 @@
 from kernelrt.calls import PARAMS
 
 _INPUTS = (PARAMS, "tokens")
+TURNS = 2  # decode steps that are under way together, at the most
 _COMMON = ("zero", "seen")  # what chunks that are under way together may share
 NPU_STEP = {"npu_q": "npu_step.q", "npu_out": "npu_step.out"}  # of all layers of a step in turn
 
@@ -33,6 +34,15 @@ def of_npu(name: str) -> bool:
 def in_lane(name: str, lane: int) -> str:
     """The name of a buffer in a lane: two chunks that are under way together have their own."""
     return f"{name}@{lane}" if lane else name
+
+
+def in_turn(name: str, turn: int) -> str:
+    """The name of a buffer in a turn: of two decode steps that are under way together, each has its own scalars and
+    results, and takes its tokens where the other leaves them.
+    """
+    if name == "tokens":
+        return in_lane("next", 1 - turn)
+    return in_lane(name, turn) if name in (PARAMS, "next") else name
 
 
 def laned(name: str, lane: int) -> str:

@@ -1,7 +1,7 @@
 """A model's work as data: which kernel runs on which buffers, before there is a device or a buffer."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from kernelrt.abi import KernelEntry
 
@@ -31,6 +31,11 @@ def call(kernel: KernelEntry, rows: int, **binds: str) -> Call:
         return PARAMS if dtype == "params" else binds.get(binding, f"{kernel.name}.{binding}")
 
     return Call(kernel, rows, tuple(name(binding.name, binding.dtype) for binding in kernel.bindings))
+
+
+def renamed(calls: Iterable[Call], name: Callable[[str], str]) -> tuple[Call, ...]:
+    """The same work on other buffers: `name` gives the new name of each."""
+    return tuple(replace(each, buffers=tuple(name(buffer) for buffer in each.buffers)) for each in calls)
 
 
 def sizes(calls: Iterable[Call], slots: int) -> Mapping[str, int]:

@@ -1,20 +1,20 @@
 """The engine: a bundle and weights on a device, ready to take tokens and to give the next ones."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kernelrt.ahead import Ahead
 from kernelrt.bundle import Bundle
-from kernelrt.calls import Call
 from kernelrt.errors import InputError, RunError
 from kernelrt.gemma import Finish
 from kernelrt.gpu.commands import Submission, copying
 from kernelrt.gpu.memory import Buffer
 from kernelrt.gpu.run import Recording
-from kernelrt.inputs import Inputs, scalars, smallest
+from kernelrt.inputs import Inputs, scalars, smallest, words
 from kernelrt.loading import Weights
 from kernelrt.machine import Machine, Progress
 from kernelrt.npu.errors import NpuError
@@ -22,16 +22,15 @@ from kernelrt.opened import Opened, opened
 from kernelrt.operations import Operation, operations
 from kernelrt.params import Params
 from kernelrt.params import Sequence as Scalars
-from kernelrt.run_plan import Options
+from kernelrt.recount import Recount
+from kernelrt.run_plan import Options, RunPlan
 from kernelrt.sampling import Sampling
 from kernelrt.slots import Slots
 from kernelrt.split_decode import SplitDecode
 from kernelrt.split_plan import SplitPlan
 from kernelrt.split_prefill import SplitPrefill
-from kernelrt.step import Program, Step, StepTimes, finish_of
+from kernelrt.step import Program, Step, StepTimes, finish_of, next_tokens
 from kernelrt.trace import Trace
-
-_NO_TOKEN = 0xFFFFFFFF  # what argmax and sample give for a row of nothing but NaN
 
 
 class Engine:
@@ -59,15 +58,17 @@ class Engine:
         self._machine = machine
         buffers = machine.buffers
         self._inputs = Inputs.of(buffers, 0)
-        self._next = np.frombuffer(buffers["next"].view(), np.uint32)
-        ends = {key: machine.record(calls) for key, calls in plan.finish.items()}
-        self._prefill = _programs(machine, plan.prefill, lambda rows: _of_rows(ends, 1))
-        self._decode = _programs(machine, plan.decode, lambda rows: _of_rows(ends, rows))
+        self._next = words(buffers["next"])
+        end = _ends(plan, machine, 1)
+        self._prefill = {rows: Program.of(machine.record(calls), end) for rows, calls in plan.prefill.items()}
+        self._ahead = Ahead.of(plan, machine, self._held)
+        self._recount = Recount.of(plan, machine, self._inputs, self._held)
         self._logits_out = self._copies_logits()
+        self._logits_stay = True
         npu_prefill, npu_decode = (found.offload.prefill, found.offload.decode) if found.offload else (None, None)
-        self._npu_prefill = npu_prefill and SplitPrefill.of(plan, machine, npu_prefill, _of_rows(ends, 1), self.trace)
+        self._npu_prefill = npu_prefill and SplitPrefill.of(plan, machine, npu_prefill, end, self.trace)
         self._npu_decode = npu_decode and SplitDecode.of(
-            plan, machine, npu_decode, lambda rows: _of_rows(ends, rows), self.trace
+            plan, machine, npu_decode, lambda rows: _ends(plan, machine, rows), self.trace
         )
 
     @staticmethod
@@ -110,18 +111,20 @@ class Engine:
         known = np.asarray(tokens, np.uint32)
         how = finish_of(sampling)
         end = start + len(known) - 1
+        settled = self._settle([slot] if start and how == "sampled" else [])
+        self._logits_stay = True
         self._held.put(slot, start, tokens)
         told = scalars(end, slot, sampling)
         if self._npu_prefill and self._npu_prefill.serves(start, len(known)):
             try:
-                self.times = self._npu_prefill.prefill(known, start, slot, told, how)
-                return self._result(1, [end])[0]
+                self.times = settled.plus(self._npu_prefill.prefill(known, start, slot, told, how))
+                return next_tokens([self._next[0]], [end])[0]
             except NpuError as error:
                 self._leave_npu(error)
                 # A ring may have lost what the first queries see: all of the slot again.
                 known, start = self._held.tokens(slot), 0
-        self.times = self._chunks(known, start, slot, told, how)
-        return self._result(1, [end])[0]
+        self.times = settled.plus(self._chunks(known, start, slot, told, how))
+        return next_tokens([self._next[0]], [end])[0]
 
     def _chunks(self, tokens: NDArray[np.uint32], start: int, slot: int, told: Scalars, how: Finish) -> StepTimes:
         """A prefill by the GPU alone."""
@@ -135,9 +138,14 @@ class Engine:
             times = times.plus((program.ending[how] if last else program.alone).run(began))
         return times
 
-    def decode(self, steps: Sequence[Step]) -> list[int]:
+    def decode(self, steps: Sequence[Step], ahead: bool = False) -> list[int]:
         """One token of each sequence into its caches; gives the next token of each. One submission, where attention is
         not the NPU's.
+
+        `ahead`: these sequences go on with the tokens that they get here. So the step that follows is submitted too,
+        before this one is waited for, where the GPU does it alone and the context has room. A later call for that step,
+        or for some of its sequences, takes it from there; for anything else it was in vain, and harmless: it took a
+        step's time, and no slot holds its tokens.
 
         A repetition penalty counts the tokens of the prompt and of the steps that had one.
         Raises InputError for steps that do not fit, RunError where the logits are no numbers.
@@ -149,24 +157,37 @@ class Engine:
             self._held.check(step.slot, step.position, 1)
         if len({step.slot for step in steps}) < len(steps):
             raise InputError("two sequences of a step use one slot")
-        tokens = [step.token for step in steps]
-        self.check_tokens(tokens)
+        self.check_tokens([step.token for step in steps])
         how: Finish = "sampled" if any(finish_of(step.sampling) == "sampled" for step in steps) else "greedy"
+        rows, settled = self._ahead.rows(steps, how), None
+        self._logits_stay = not ahead and rows is None
+        if rows is None:
+            settled = self._settle([step.slot for step in steps if step.position] if how == "sampled" else [])
+            began += settled.wall
         for step in steps:
-            self._held.put(step.slot, step.position, [step.token])
-        told = tuple(scalars(step.position, step.slot, step.sampling) for step in steps)
-        self._inputs.write(tokens, Params(len(steps), sequences=told))
-        self.times = self._step({step.slot: step.position for step in steps}, how, began)
-        return self._result(len(steps), [step.position for step in steps])
-
-    def _step(self, positions: Mapping[int, int], how: Finish, began: float) -> StepTimes:
-        """A step whose inputs are written; `positions` by slot."""
+            self._held.put(step.slot, step.position, [step.token], counted=how == "sampled")
+        positions = [step.position for step in steps]
         if self._npu_decode:
             try:
-                return self._npu_decode.step(positions, how, began)
+                return next_tokens(self._npu_step(self._npu_decode, steps, how, began), positions)
             except NpuError as error:
                 self._leave_npu(error)  # and the same once more: what was appended is appended again
-        return self._decode[smallest(self._decode, len(positions))].ending[how].run(began)
+        if rows is None:
+            rows = self._ahead.begin(steps, how)
+        found, times = self._ahead.result(steps, rows, ahead, began)
+        self.times = settled.plus(times) if settled else times
+        return next_tokens(found, positions)
+
+    def _npu_step(self, npu: SplitDecode, steps: Sequence[Step], how: Finish, began: float) -> list[int]:
+        """A step with attention on the NPU. Raises NpuError."""
+        told = tuple(scalars(step.position, step.slot, step.sampling) for step in steps)
+        self._inputs.write([step.token for step in steps], Params(len(steps), sequences=told))
+        self.times = npu.step({step.slot: step.position for step in steps}, how, began)
+        return self._next[: len(steps)].tolist()
+
+    def _settle(self, slots: Iterable[int]) -> StepTimes:
+        """Nothing is under way afterwards, and the tokens of these slots are counted as they should be."""
+        return self._ahead.drop().plus(self._recount.run(slots))
 
     def _leave_npu(self, error: NpuError) -> None:
         """The GPU goes on alone: it has every key and value in its own caches, too."""
@@ -174,7 +195,12 @@ class Engine:
         self.notes.append(f"attention moved from the NPU to the GPU: {error}")
 
     def logits(self, rows: int = 1) -> NDArray[np.float32]:
-        """The logits of the latest step, float32 [rows, vocab], behind a repetition penalty where there is one."""
+        """The logits of the latest step, float32 [rows, vocab], behind a repetition penalty where there is one.
+
+        Raises RunError where that step was submitted ahead, or was decoded with `ahead`: the logits do not stay.
+        """
+        if not self._logits_stay:
+            raise RunError("the latest step left no logits: decode it, and the one before, without `ahead`")
         self._logits_out.start()
         self._logits_out.wait()
         view = self._machine.buffers["staging.0"].view()
@@ -187,6 +213,7 @@ class Engine:
         """
         if self.plan.measure is None:
             raise RunError("there is no scratch buffer to read: open the engine with Options(scratch=...)")
+        self._settle([])
         nbytes = self._machine.buffers["scratch"].nbytes
         with self._machine.record([self.plan.measure]) as recording:
             times = [recording.run() for _ in range(1 + samples)][1:]
@@ -200,30 +227,14 @@ class Engine:
             if not 0 <= token < self.model.vocab:
                 raise InputError(f"unknown token id {token}; {self.model.name} has ids 0 to {self.model.vocab - 1}")
 
-    def _result(self, rows: int, positions: Sequence[int]) -> list[int]:
-        found = [int(token) for token in self._next[:rows]]
-        for token, position in zip(found, positions, strict=True):
-            if token == _NO_TOKEN:
-                raise RunError(
-                    f"the logits after position {position} are no numbers (NaN): the weights are broken, or a value"
-                    " left its range; nothing was generated from them"
-                )
-        return found
-
     def _copies_logits(self) -> Submission:
         buffers, device = self._machine.buffers, self._machine.device
         source, target = buffers["logits"], buffers["staging.0"]
         return Submission(device, [copying(device, source.handle, 0, target.handle, 0, source.nbytes)])
 
 
-def _programs(
-    machine: Machine, calls: Mapping[int, Sequence[Call]], ends: Callable[[int], Mapping[Finish, Recording]]
-) -> dict[int, Program]:
-    return {rows: Program.of(machine.record(group), ends(rows)) for rows, group in calls.items()}
-
-
-def _of_rows(ends: Mapping[tuple[int, Finish], Recording], rows: int) -> dict[Finish, Recording]:
-    return {how: recording for (size, how), recording in ends.items() if size == rows}
+def _ends(plan: RunPlan, machine: Machine, rows: int) -> dict[Finish, Recording]:
+    return {how: machine.record(calls) for (size, how), calls in plan.finish.items() if size == rows}
 
 
 def _silent(what: str, done: int, total: int) -> None:

@@ -68,8 +68,11 @@ class Gemma:
 
     def begin(self, rows: int) -> list[Call]:
         """What comes before a chunk's first layer."""
-        seen = self.kernels.find("seen", phase="prefill")
-        return [self.embedding(rows), call(seen, rows, tokens="tokens", seen="seen")]
+        return [self.embedding(rows), self.count(rows)]
+
+    def count(self, rows: int) -> Call:
+        """A chunk's tokens to those that a repetition penalty counts."""
+        return call(self.kernels.find("seen", phase="prefill"), rows, tokens="tokens", seen="seen")
 
     def before_attention(self, rows: int, i: int) -> Iterator[Call]:
         """A chunk's queries, keys and values in a layer, apart from those before."""

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kernelrt.ahead import pays
 from kernelrt.engine import Engine
 from kernelrt.errors import InputError
 from kernelrt.sampling import Sampling
@@ -29,7 +30,8 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What `generate` gave. `prefills` has the times of each prompt, `steps` those of each decode step, in order.
+    """What `generate` gave. `prefills` has the times of each prompt, `steps` those of each decode step, in order, and
+    both those of what was submitted ahead in vain before them.
 
     `logits` of the first sequence, float32 [tokens, vocab], where they were kept: row 0 is what follows the prompt.
     """
@@ -116,6 +118,7 @@ class _Run:
         self.logits: list[NDArray[np.float32]] | None = [] if keep_logits else None
         self.prefills: list[StepTimes] = []
         self.steps: list[StepTimes] = []
+        self.ahead = False  # whether the latest step was followed by another before it was known
 
     def all(self, prompts: Sequence[Sequence[int]]) -> Result:
         waiting = deque(enumerate(tuple(prompt) for prompt in prompts))
@@ -123,11 +126,11 @@ class _Run:
         live: list[_Sequence] = []
         done: dict[int, Generation] = {}
         while waiting or live:
-            while waiting and free:
+            while waiting and free and not (live and self.ahead):  # those that go on first take what is under way
                 number, prompt = waiting.popleft()
                 live.append(self._begin(_Sequence(number, prompt, free.popleft())))
             if any(sequence.finish_reason is None for sequence in live):
-                self._step([sequence for sequence in live if sequence.finish_reason is None])
+                self._step([sequence for sequence in live if sequence.finish_reason is None], bool(waiting and free))
             for sequence in live:
                 if sequence.finish_reason is not None:
                     done[sequence.number] = Generation(sequence.prompt, tuple(sequence.tokens), sequence.finish_reason)
@@ -144,14 +147,20 @@ class _Run:
         self._take(sequence, token)
         return sequence
 
-    def _step(self, sequences: Sequence[_Sequence]) -> None:
-        found = self.engine.decode(
-            [Step(each.slot, each.tokens[-1], each.position, self._sampling(each)) for each in sequences]
-        )
+    def _step(self, sequences: Sequence[_Sequence], last: bool) -> None:
+        """A step of these sequences; the `last` of them alone, for others join."""
+        self.ahead = not last and self.logits is None and all(self._goes_on(each) for each in sequences)
+        self.ahead = self.ahead and (not self.steps or pays(self.steps[-1]))
+        steps = [Step(each.slot, each.tokens[-1], each.position, self._sampling(each)) for each in sequences]
+        found = self.engine.decode(steps, self.ahead)
         self.steps.append(self.engine.times)
         for row, (sequence, token) in enumerate(zip(sequences, found, strict=True)):
             self._keep(sequence, row, len(sequences))
             self._take(sequence, token)
+
+    def _goes_on(self, sequence: _Sequence) -> bool:
+        """Whether another step follows the next one, as far as is known."""
+        return len(sequence.tokens) + 1 < self.max_tokens and sequence.position + 1 < self.engine.context
 
     def _sampling(self, sequence: _Sequence) -> Sampling:
         seed = (self.sampling.seed + sequence.number) % (1 << 32)

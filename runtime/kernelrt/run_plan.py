@@ -1,13 +1,14 @@
 """What a run will do on a device, before anything is allocated there: its calls, its buffers, their memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import cast
 
 from kernelrt.abi import KernelEntry
-from kernelrt.buffers import category, of_npu
+from kernelrt.buffers import TURNS, category, in_turn, of_npu
 from kernelrt.bundle import Bundle
-from kernelrt.calls import Call, call, sizes
+from kernelrt.calls import Call, call, renamed, sizes
 from kernelrt.errors import InputError, ManifestError
 from kernelrt.gemma import Finish, Gemma
 from kernelrt.gpu.device import Device
@@ -45,13 +46,28 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """The decode steps of the GPU alone on the buffers of one turn (kernelrt.buffers.in_turn): the layers by the most
+    rows that they serve, and the ends by rows and kind.
+    """
+
+    decode: dict[int, tuple[Call, ...]]
+    finish: dict[tuple[int, Finish], tuple[Call, ...]]
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return tuple(each for group in (*self.decode.values(), *self.finish.values()) for each in group)
+
+
+@dataclass(frozen=True, slots=True)
 class RunPlan:
     """The programs of a run and the buffers that they need.
 
     `capacity` is the KV cache of a sequence in tokens, `slots` how many sequences there are. `repack` and `load` are
-    for loading. `prefill` and `decode` are the calls by the most rows that they serve, without the end; `finish` what
-    comes last, by rows and kind. `measure` reads the scratch buffer, where there is one. `split` is the NPU's part, and
-    `notes` what the user should know of it.
+    for loading. `prefill` are the calls by the most rows that they serve, without the end; `finish` what comes last of
+    a prompt, and of a step with the NPU, by rows and kind; `turns` are the steps of the GPU alone. `count` counts the
+    tokens of a chunk for a repetition penalty. `measure` reads the scratch buffer, where there is one. `split` is the
+    NPU's part, and `notes` what the user should know of it.
     """
 
     model: ModelSpec
@@ -61,19 +77,25 @@ class RunPlan:
     repack: tuple[KernelEntry, ...]
     load: tuple[Call, ...]
     prefill: dict[int, tuple[Call, ...]]
-    decode: dict[int, tuple[Call, ...]]
     finish: dict[tuple[int, Finish], tuple[Call, ...]]
+    turns: tuple[Turn, ...]
+    count: Call
     measure: Call | None
     split: SplitPlan
     notes: tuple[str, ...]
     items: tuple[Item, ...]
 
     @property
+    def decode(self) -> dict[int, tuple[Call, ...]]:
+        """The calls of a step by the most rows that they serve, without the end. Turns differ in buffers alone."""
+        return self.turns[0].decode
+
+    @property
     def calls(self) -> tuple[Call, ...]:
         """Every call, in no order of execution."""
-        groups = (*self.prefill.values(), *self.decode.values(), *self.finish.values())
-        measures = (self.measure,) if self.measure else ()
-        return (*self.load, *measures, *self.split.calls, *(each for group in groups for each in group))
+        groups = (*self.prefill.values(), *self.finish.values(), *(turn.calls for turn in self.turns))
+        single = (self.count, self.measure) if self.measure else (self.count,)
+        return (*self.load, *single, *self.split.calls, *(each for group in groups for each in group))
 
     def place(self, device: Device) -> Placement:
         """The memory of every buffer. Raises OutOfMemoryError, with the numbers."""
@@ -97,13 +119,14 @@ def plan_run(bundle: Bundle, device: DeviceInfo, options: Options) -> RunPlan:
     kinds: tuple[Finish, Finish] = ("greedy", "sampled")
     chunks = (*(rows for rows in _PREFILL_ROWS if rows < chunk), chunk)
     prefill = {rows: tuple(gemma.prefill(rows)) for rows in chunks}
-    decode = {rows: tuple(gemma.decode(rows)) for rows in batches}
     # A prompt's end is a finish of one row, whatever the batches are.
     ends: list[tuple[int, Finish]] = [(rows, how) for rows in sorted({1, *batches}) for how in kinds]
     finish = {end: tuple(gemma.finish(*end)) for end in ends}
-    load = tuple(gemma.load())
+    decode = {rows: gemma.decode(rows) for rows in batches}
+    turns = tuple(_turn(decode, finish, partial(in_turn, turn=turn)) for turn in range(TURNS))
+    load, count = tuple(gemma.load()), gemma.count(chunk)
     split = plan_split(gemma, npu, chunks, batches, options.batch)
-    groups = (load, *prefill.values(), *decode.values(), *finish.values(), split.calls)
+    groups = (load, *prefill.values(), *finish.values(), *(turn.calls for turn in turns), split.calls, (count,))
     measure = call(gemma.kernels.find("bandwidth"), 1, words=_SCRATCH) if options.scratch else None
     needs = sizes((each for group in groups for each in group), options.batch)
     formats = bundle.manifest.buckets
@@ -115,13 +138,24 @@ def plan_run(bundle: Bundle, device: DeviceInfo, options: Options) -> RunPlan:
         repack=gemma.kernels.all("repack"),
         load=load,
         prefill=prefill,
-        decode=decode,
         finish=finish,
+        turns=turns,
+        count=count,
         measure=measure,
         split=split,
         notes=npu.notes,
         items=_items(needs, device.unified) + (_measured(measure, options.scratch) if measure else ()),
     )
+
+
+def _turn(
+    decode: Mapping[int, Sequence[Call]],
+    finish: Mapping[tuple[int, Finish], Sequence[Call]],
+    name: Callable[[str], str],
+) -> Turn:
+    """The same steps on the buffers that `name` names."""
+    ends = {end: renamed(calls, name) for end, calls in finish.items() if end[0] in decode}
+    return Turn({rows: renamed(calls, name) for rows, calls in decode.items()}, ends)
 
 
 def model_of(bundle: Bundle) -> ModelSpec:

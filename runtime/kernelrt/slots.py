@@ -1,4 +1,4 @@
-"""What the slots of an engine hold: the tokens in the caches of each."""
+"""What the slots of an engine hold: the tokens in the caches of each, and which of them a repetition penalty counts."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,9 @@ class Slots:
     def __init__(self, count: int, context: int) -> None:
         self.count = count
         self.context = context
-        self._tokens = np.zeros((count, context), np.uint32)
-        self._lengths = [0] * count
+        self._tokens: list[list[int]] = [[] for _ in range(count)]
+        self._counted: list[list[bool]] = [[] for _ in range(count)]
+        self._miscounted: set[int] = set()
 
     def check(self, slot: int, position: int, count: int) -> None:
         """Raises InputError where `count` tokens cannot go into a slot from `position` on."""
@@ -25,17 +26,30 @@ class Slots:
             raise InputError(
                 f"{position + count} tokens; the context holds {self.context} (--context, up to what the bundle has)"
             )
-        if position not in (0, self._lengths[slot]):  # a ring forgets what it would take to go back
+        held = len(self._tokens[slot])
+        if position not in (0, held):  # a ring forgets what it would take to go back
             raise InputError(
-                f"position {position} of slot {slot}, which holds {self._lengths[slot]} tokens: go on there, or begin"
-                " at 0"
+                f"position {position} of slot {slot}, which holds {held} tokens: go on there, or begin at 0"
             )
 
-    def put(self, slot: int, position: int, tokens: Sequence[int]) -> None:
-        """The slot ends with these tokens, the first of them at `position`."""
-        self._lengths[slot] = position + len(tokens)
-        self._tokens[slot, position : self._lengths[slot]] = tokens
+    def put(self, slot: int, position: int, tokens: Sequence[int], counted: bool = True) -> None:
+        """The slot ends with these tokens, the first of them at `position`; `counted`: for a repetition penalty."""
+        self._tokens[slot][position:] = tokens
+        self._counted[slot][position:] = [counted] * len(tokens)
+        if position == 0 and counted:  # the device begins to count anew
+            self._miscounted.discard(slot)
+
+    def miscounts(self, slot: int) -> None:
+        """The device has counted a token that the slot does not hold."""
+        self._miscounted.add(slot)
+
+    def recounts(self, slot: int) -> NDArray[np.uint32] | None:
+        """The tokens to count anew, u32 [count], where the device's count is wrong. It is right from here on."""
+        if slot not in self._miscounted:
+            return None
+        self._miscounted.discard(slot)
+        return self.tokens(slot)[np.array(self._counted[slot], bool)]
 
     def tokens(self, slot: int) -> NDArray[np.uint32]:
         """All that the slot holds, u32 [length]."""
-        return self._tokens[slot, : self._lengths[slot]]
+        return np.array(self._tokens[slot], np.uint32)

@@ -1,11 +1,12 @@
 """What a run plans where attention is the NPU's: its kernels, and the GPU's calls around them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 from kernelrt.abi import NpuEntry
 from kernelrt.buffers import laned, of_npu
-from kernelrt.calls import Call, sizes
+from kernelrt.calls import Call, renamed, sizes
 from kernelrt.errors import MissingKernelError
 from kernelrt.gemma import Gemma
 from kernelrt.gemma_split import split_decode, split_prefill
@@ -86,18 +87,13 @@ def plan_split(gemma: Gemma, npu: NpuKernels, chunks: Iterable[int], batches: It
     if npu.prefill:
         rings: dict[LayerKind, int] = {kind: each.ring.keys for kind, each in npu.prefill.items()}
         segments = {rows: split_prefill(gemma, rows, rings) for rows in chunks}
-        lanes = {rows: [_in_lane(found, lane) for lane in range(LANES)] for rows, found in segments.items()}
+        lanes = {
+            rows: [[renamed(part, partial(laned, lane=lane)) for part in found] for lane in range(LANES)]
+            for rows, found in segments.items()
+        }
         prefill = PrefillPlan(npu.prefill, lanes)
     if npu.decode:
         steps = {rows: split_decode(gemma, rows) for rows in batches}
         found = sizes((each for program in steps.values() for segment in program for each in segment), slots)
         decode = DecodePlan(npu.decode, steps, {name: size for name, size in found.items() if of_npu(name)})
     return SplitPlan(prefill, decode)
-
-
-def _in_lane(segments: Sequence[Sequence[Call]], lane: int) -> list[list[Call]]:
-    """The segments with the inputs and activations of a lane."""
-    return [
-        [replace(each, buffers=tuple(laned(name, lane) for name in each.buffers)) for each in segment]
-        for segment in segments
-    ]

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from kernelrt.errors import RunError
 from kernelrt.gemma import Finish
 from kernelrt.gpu.commands import Submission
 from kernelrt.gpu.run import Recording
 from kernelrt.sampling import Sampling
+
+_NO_TOKEN = 0xFFFFFFFF  # what argmax and sample give for a row of nothing but NaN
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +26,30 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class StepTimes:
     """Seconds. `gpu` by the device's own clock (None where it has none); `host` is what the CPU did outside of waiting
-    for the device, `wait` the waiting; `submissions` how many there were.
+    for the device, `wait` the waiting; `submissions` how many there were. `between` is what the caller took before, of
+    a step that was submitted ahead: the device was at it by then. So `wall` counts from the result before.
     """
 
     gpu: float | None = 0.0
     host: float = 0.0
     wait: float = 0.0
     submissions: int = 0
+    between: float = 0.0
 
     @property
     def wall(self) -> float:
-        return self.host + self.wait
+        return self.between + self.host + self.wait
 
     def plus(self, other: "StepTimes") -> "StepTimes":
         """The times of both."""
         gpu = None if self.gpu is None or other.gpu is None else self.gpu + other.gpu
-        return StepTimes(gpu, self.host + other.host, self.wait + other.wait, self.submissions + other.submissions)
+        return StepTimes(
+            gpu,
+            self.host + other.host,
+            self.wait + other.wait,
+            self.submissions + other.submissions,
+            self.between + other.between,
+        )
 
 
 class Submitted:
@@ -60,14 +71,14 @@ class Submitted:
             recording.must_be_usable()
         self._submission.start()
 
-    def wait(self, since: float) -> StepTimes:
-        """Waits for what `start` began; the times as `run` gives them."""
+    def wait(self, since: float, between: float = 0.0) -> StepTimes:
+        """Waits for what `start` began; the times as `run` gives them, with what was `between` before."""
         started = perf_counter()
         self._submission.wait()
         done = perf_counter()
         times = [recording.time() for recording in self._recordings]
         gpu = None if None in times else sum(time for time in times if time is not None) * 1e-9
-        return StepTimes(gpu, perf_counter() - since - (done - started), done - started, 1)
+        return StepTimes(gpu, perf_counter() - since - (done - started), done - started, 1, between)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +115,14 @@ class Segments:
 def finish_of(sampling: Sampling) -> Finish:
     """Which end of a step chooses a token so."""
     return "sampled" if sampling.temperature > 0 or sampling.repetition_penalty != 1 else "greedy"
+
+
+def next_tokens(found: Sequence[int], positions: Sequence[int]) -> list[int]:
+    """The next tokens. Raises RunError where one is none; `positions`: where they were made."""
+    for token, position in zip(found, positions, strict=True):
+        if token == _NO_TOKEN:
+            raise RunError(
+                f"the logits after position {position} are no numbers (NaN): the weights are broken, or a value"
+                " left its range; nothing was generated from them"
+            )
+    return [int(token) for token in found]

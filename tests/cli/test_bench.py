@@ -27,7 +27,7 @@ def test_a_record_has_every_sample(place: Place, tmp_path: Path) -> None:
         for clock in ("wall_s", "gpu_s", "cpu_s"):
             assert min(kept[clock]) > 0
             assert found[phase][clock]["median"] == pytest.approx(float(np.median(kept[clock])))
-        assert all(gpu <= wall for gpu, wall in zip(kept["gpu_s"], kept["wall_s"], strict=True))
+        assert sum(kept["gpu_s"]) <= sum(kept["wall_s"])  # of one step it need not be: the host may see a result late
         assert found[phase]["gbs"]["median"] > 0
         assert found[phase]["tflops"]["median"] > 0
         assert 0 < found[phase]["bandwidth_share"] <= 1.05

@@ -84,6 +84,21 @@ def test_a_recording_runs_again_on_new_contents(device: Device) -> None:
             np.testing.assert_array_equal(a.array(np.float32), np.full(64, 11 * start, np.float32))
 
 
+def test_a_recording_is_waited_for_before_it_runs_again(device: Device) -> None:
+    """To wait for what is over, or was never begun, takes no time."""
+    a, b, c = upload(device, np.ones(64, np.float32)), Buffer(device, 256), Buffer(device, 4)
+    b.fill(0)
+    with Recording(device, [Dispatch(_accumulate(device, factor=1), (a, b, c), (2, 1, 1))]) as recording:
+        recording.wait()
+        recording.start()
+        with pytest.raises(GpuError, match="submitted again before it was waited for"):
+            recording.start()
+        recording.wait()
+        recording.wait()
+        recording.run()
+    np.testing.assert_array_equal(b.array(np.float32), np.full(64, 2, np.float32))
+
+
 def test_timing_counts_and_computes(device: Device) -> None:
     a, b, c = upload(device, np.ones(64, np.float32)), Buffer(device, 256), Buffer(device, 4)
     b.fill(0)

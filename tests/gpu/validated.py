@@ -12,20 +12,24 @@ from kernelrt.gpu.memory import Buffer
 from kernelrt.model import ModelSpec
 from kernelrt.run_plan import Options
 from kernelrt.sampling import Sampling
+from kernelrt.step import Step
 from kernelrt.weights.random import RandomWeights
 from tests.fixtures.engine import LAVAPIPE, bundle_of
 
 
 def live() -> None:
-    """Loading, prefill in chunks, batches of every form, both ends, logits, a measurement, closing."""
+    """Loading, prefill in chunks, batches of every form, both ends, steps ahead, logits, a measurement, closing."""
     bundle = bundle_of(ModelSpec.load("tiny"), Buckets(seq=(64,), batch=(1, 4, 12), quant="q8_0"))
     options = Options(device=LAVAPIPE, batch=12, scratch=1 << 16)
     with Engine.open(bundle, RandomWeights(seed=1), options) as engine:
         prompts = [[2 + i] * (1 + 3 * i) for i in range(12)]
         generate(engine, prompts, max_tokens=3, stop_ids=(), keep_logits=True)
         sampled = Sampling(temperature=1.0, top_k=40, top_p=0.9, repetition_penalty=1.1)
-        generate(engine, prompts[:3], max_tokens=3, stop_ids=(), sampling=sampled)
-        generate(engine, prompts[:1], max_tokens=3, stop_ids=())
+        generate(engine, prompts[:3], max_tokens=5, stop_ids=(), sampling=sampled)
+        generate(engine, prompts[:1], max_tokens=5, stop_ids=())
+        token = engine.prefill(0, prompts[3], sampling=sampled)
+        engine.decode([Step(0, token, len(prompts[3]), sampled)], ahead=True)
+        engine.prefill(0, prompts[2], len(prompts[3]) + 1, sampled)  # what was under way was in vain
         engine.measure_read(samples=1)
 
 

@@ -42,7 +42,7 @@ def measure(engine: Engine, settings: Settings, tell: Callable[[int], None]) -> 
         tell(iteration + 1)
     together = (
         "one token of one sequence" if settings.batch == 1 else f"one token of each of {settings.batch} sequences"
-    )
+    ) + " (steps submitted one ahead; wall clock from result to result)"
     return (
         Phase("prefill", f"a prompt of {settings.prefill} tokens", tuple(prefill)),
         Phase("decode", together, tuple(decode)),
@@ -55,7 +55,10 @@ def _prompts(engine: Engine, settings: Settings, iteration: int) -> list[list[in
 
 
 def _iterate(engine: Engine, settings: Settings, prompts: list[list[int]]) -> tuple[list[Sample], list[Sample]]:
-    """Every prompt into its slot, then `settings.decode` steps of all of them, each with its greedy token."""
+    """Every prompt into its slot, then `settings.decode` steps of all of them, each with its greedy token.
+
+    The first step's sample counts from its call on, the others from result to result.
+    """
     model, formats, size = engine.model, engine.plan.formats, Quant.weight_bytes
     quant, embedding = QUANTS[formats.quant], QUANTS[formats.embedding]
     cost, tokens = prefill_cost(model, quant, embedding, settings.prefill, size), [0] * len(prompts)
@@ -65,12 +68,16 @@ def _iterate(engine: Engine, settings: Settings, prompts: list[list[int]]) -> tu
         tokens[slot] = engine.prefill(slot, prompt)
         prefill.append(_sample(engine, perf_counter() - began, cost))
     decode: list[Sample] = []
-    for position in range(settings.prefill, settings.prefill + settings.decode):
-        steps = [Step(slot, token, position) for slot, token in enumerate(tokens)]
-        began = perf_counter()
-        tokens = engine.decode(steps)
-        wall_s = perf_counter() - began
-        decode.append(_sample(engine, wall_s, decode_cost(model, quant, embedding, position + 1, len(steps), size)))
+    end = settings.prefill + settings.decode
+    began = perf_counter()
+    for position in range(settings.prefill, end):
+        tokens = engine.decode(
+            [Step(slot, token, position) for slot, token in enumerate(tokens)], ahead=position + 1 < end
+        )
+        known = perf_counter()
+        cost = decode_cost(model, quant, embedding, position + 1, len(prompts), size)
+        decode.append(_sample(engine, known - began, cost))
+        began = known
     return prefill, decode
 
 

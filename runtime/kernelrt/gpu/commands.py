@@ -59,19 +59,18 @@ class Submission(Resource):
         if self._running:
             raise GpuError("submitted again before it was waited for")
         vk, device = self.device.vk, self.device
+        vk.call("vkResetFences", device.handle, 1, self._fences)
         vk.call("vkQueueSubmit", device.queue, 1, self._submit, self._fence)
         self._running = True
 
     def wait(self) -> None:
-        """Waits until the device is done with it. Raises DeviceLostError where the device is lost."""
+        """Waits until the device is done with it, if it was begun. Raises DeviceLostError where the device is lost."""
         vk, device = self.device.vk, self.device
-        while True:
+        while self._running:
             result = vk.lib.vkWaitForFences(device.handle, 1, self._fences, 1, _LOOK_UP_NS)
             if result != vk.lib.VK_TIMEOUT:
-                break
-        vk.check("vkWaitForFences", result)
-        vk.call("vkResetFences", device.handle, 1, self._fences)
-        self._running = False
+                vk.check("vkWaitForFences", result)
+                self._running = False
 
     def _destroy(self) -> None:
         vk, device = self.device.vk, self.device
