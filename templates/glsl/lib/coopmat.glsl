@@ -44,12 +44,14 @@ void main() {
 {% if ranged %}
     load_factors(m0);
 {% endif %}
-    load_step(begin, m0, n0);
+    place_loads(m0, n0);
+    place_stores();
+    load_step(begin);
     for (uint step = begin; step < end; ++step) {
         barrier();
         store_step();
         barrier();
-        load_step(min(step + 1, end - 1), m0, n0);
+        load_step(min(step + 1, end - 1));
         [[unroll]] for (uint unit = 0; unit < W_UNITS; unit += 2) {
             FACTOR(float16_t, gl_MatrixUseB) words[{{ matrices }}][WN / 16];
 {% if group %}

@@ -31,6 +31,9 @@ uint w_at(uint m, uint plane, uint row) {
 }
 {{ spread("x", x_units) }}
 {{ spread("w", w_units) }}
+// A value that the compiler takes for unknown and one of each lane: what comes out of a shuffle it neither computes anew in each step, between two
+// barriers, nor folds into an instruction, nor keeps where it has to be copied from for every use.
+uint held(uint value) { return subgroupShuffle(value, gl_SubgroupInvocationID); }
 {% include "glsl/lib/tile_load.glsl" %}
 {% if operand == "bf16" %}
 {% include "glsl/lib/bfloat16.glsl" %}
@@ -60,26 +63,44 @@ uvec4 interleave(uvec4 words) {
 }
 // Where the unit `part` of a row of x belongs: beside that which meets the other half of the words.
 uint x_place(uint part) { return {{ "part / 8 * 8 + part % 4 * 2 + part / 4 % 2" if pack == 4 else "part / 4 * 4 + part % 2 * 2 + part / 2 % 2" }}; }
-// The weights for the columns from 8 * index on, as integers. The bits 0x6400 | n are the half 1024 + n.
+// The weights for the columns from 8 * index on, as integers. The bits 0x6400 | n are the half 1024 + n; with 0x6400 in a register, masking and
+// this are one operation on NVIDIA, whose LOP3 takes one constant.
+uint thousand;
 f16vec2 decode(f16vec2 words, uint index) {
     const uint pair = packFloat2x16(words);
     const uint bits = index % 2 == 0 ? pair : pair >> 8;
 {% if pack == 4 %}
-    if (index < 2) return unpackFloat2x16((bits & 0x000F000Fu) | 0x64006400u) - float16_t(1032.0);
-    return unpackFloat2x16((bits & 0x00F000F0u) | 0x64006400u) * float16_t(0.0625) - float16_t(72.0);
+    if (index < 2) return unpackFloat2x16((bits & 0x000F000Fu) | thousand) - float16_t(1032.0);
+    return unpackFloat2x16((bits & 0x00F000F0u) | thousand) * float16_t(0.0625) - float16_t(72.0);
 {% else %}
-    return unpackFloat2x16(((bits & 0x00FF00FFu) ^ 0x00800080u) | 0x64006400u) - float16_t(1152.0);
+    return unpackFloat2x16(((bits & 0x00FF00FFu) ^ 0x00800080u) | thousand) - float16_t(1152.0);
 {% endif %}
 }
 {% else %}
 uint x_place(uint part) { return part; }
 {% endif %}
 
+// Where in `tiles` an item goes: w in the first plane of the first matrix.
+uint x_to[X_LOADS];
+uint w_to[W_LOADS];
+void place_stores() {
+    [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
+        const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
+        x_to[i] = held(x_at(x_row(item)) + x_place(x_part(item)));
+    }
+    [[unroll]] for (uint i = 0; i < W_LOADS; ++i) {
+        const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
+        w_to[i] = held(w_at(0, 0, w_row(item)) + w_part(item));
+    }
+{% if pack > 1 %}
+    thousand = held(0x64006400u + (params.rows >> 30));  // + 0: a constant would be seen through
+{% endif %}
+}
 void store_step() {
     [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
         const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
         if (item < BM * X_ITEMS) {
-            const uint to = x_at(x_row(item)) + x_place(x_part(item));
+            const uint to = x_to[i];
 {% if ranged %}
             const float16_t factor = float16_t(x_scale_next[i] * x_factor[i]);
             uvec4 halves;
@@ -98,9 +119,9 @@ void store_step() {
         const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
         if (item < BN * W_ITEMS) {
 {% for m in range(matrices) %}
-            tiles[w_at({{ m }}, 0, w_row(item)) + w_part(item)] = {{ "interleave(w%d_next[i])" % m if pack > 1 else "w%d_next[i]" % m }};
+            tiles[w_to[i] + {{ m * planes * w_size }}u] = {{ "interleave(w%d_next[i])" % m if pack > 1 else "w%d_next[i]" % m }};
 {% if group %}
-            tiles[w_at({{ m }}, 1, w_row(item)) + w_part(item)] = uvec4(packFloat2x16(f16vec2(w{{ m }}_scale_next[i])));
+            tiles[w_to[i] + {{ (m * planes + 1) * w_size }}u] = uvec4(packFloat2x16(f16vec2(w{{ m }}_scale_next[i])));
 {% endif %}
 {% endfor %}
         }

@@ -22,6 +22,7 @@ uint x_row(uint item) { return item / {{ bk // 8 }}; }
 uint x_part(uint item) { return item % {{ bk // 8 }}; }
 uint w_row(uint item) { return item / {{ bk // w_each }}; }
 uint w_part(uint item) { return item % {{ bk // w_each }}; }
+uint held(uint value) { return value; }
 {% include "glsl/lib/tile_load.glsl" %}
 
 void store_step() {
@@ -75,12 +76,13 @@ void main() {
     [[unroll]] for (uint m = 0; m < {{ matrices }}; ++m)
         [[unroll]] for (uint i = 0; i < TM; ++i)
             [[unroll]] for (uint j = 0; j < TN; ++j) acc[m][i][j] = 0.0;
-    load_step(0, m0, n0);
+    place_loads(m0, n0);
+    load_step(0);
     for (uint step = 0; step < STEPS; ++step) {
         barrier();
         store_step();
         barrier();
-        if (step + 1 < STEPS) load_step(step + 1, m0, n0);
+        if (step + 1 < STEPS) load_step(step + 1);
         for (uint k = 0; k < BK; ++k) {
             float a[TM];
             [[unroll]] for (uint i = 0; i < TM; ++i) a[i] = x_tile[k * {{ bm + 1 }} + ty + i * (BM / TM)];

@@ -9,9 +9,6 @@ const uint BN = {{ bn }}u;
 const uint BK = {{ bk }}u;
 const uint HEIGHT = {{ height }}u;
 const uint PADDED = {{ padded }}u;
-{% if group %}
-const uint SCALES = PADDED / {{ group }}u;  // of a row of weights
-{% endif %}
 const uint STEPS = (PADDED + BK - 1u) / BK;
 // Items that a row of x and of w has in a step, and how many of all rows a thread takes.
 const uint X_ITEMS = BK / 8u;
@@ -31,29 +28,45 @@ float x_scale_next[X_LOADS];
 {% endif %}
 {% endfor %}
 
-void load_step(uint step, uint m0, uint n0) {
+// Where in memory an item's row begins{{ "" if padded % bk else ", and the item in it" }}; `held` says whether a step computes it anew.
+uint x_from[X_LOADS];
+uint w_from[W_LOADS];
+void place_loads(uint m0, uint n0) {
     [[unroll]] for (uint i = 0; i < W_LOADS; ++i) {
         const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
-        const uint row = min(n0 + w_row(item), HEIGHT - 1u);
-        const uint part = step * W_ITEMS + w_part(item);
-        const uint at = {{ "min(part, PADDED / %du - 1u)" % w_each if padded % bk else "part" }};
-{% for m in range(matrices) %}
-        w{{ m }}_next[i] = {{ names[m] }}[row * (PADDED / {{ w_each }}u) + at];
-{% if group %}
-        w{{ m }}_scale_next[i] = {{ scale_type }}({{ names[m] }}_scale[row * SCALES + at{{ " / %du" % (group // w_each) if group > w_each }}]);
-{% endif %}
-{% endfor %}
+        w_from[i] = held(min(n0 + w_row(item), HEIGHT - 1u) * (PADDED / {{ w_each }}u){{ "" if padded % bk else " + w_part(item)" }});
     }
     [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
         const uint item = gl_LocalInvocationID.x + i * WORKGROUP;
         // Rows that are not live are clamped, not branched around (their results are not stored), so that loads lie side by side.
-        const uint row = min(m0 + x_row(item), max(params.rows, 1u) - 1u);
-        const uint part = step * X_ITEMS + x_part(item);
-        const uint at = {{ "min(part, PADDED / 8u - 1u)" if padded % bk else "part" }};
+        x_from[i] = held(min(m0 + x_row(item), max(params.rows, 1u) - 1u) * (PADDED / 8u){{ "" if padded % bk else " + x_part(item)" }});
+    }
+}
+void load_step(uint step) {
+    [[unroll]] for (uint i = 0; i < W_LOADS; ++i) {
+{% if padded % bk %}
+        const uint at = w_from[i] + min(step * W_ITEMS + w_part(gl_LocalInvocationID.x + i * WORKGROUP), PADDED / {{ w_each }}u - 1u);
+{% else %}
+        const uint at = w_from[i] + step * W_ITEMS;
+{% endif %}
+{% for m in range(matrices) %}
+        w{{ m }}_next[i] = {{ names[m] }}[at];
+{% if group %}
+        w{{ m }}_scale_next[i] = {{ scale_type }}({{ names[m] }}_scale[at{{ " / %du" % (group // w_each) if group > w_each }}]);
+{% endif %}
+{% endfor %}
+    }
+    [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
+{% if padded % bk %}
+        const uint part = step * X_ITEMS + x_part(gl_LocalInvocationID.x + i * WORKGROUP);
+        const uint at = x_from[i] + min(part, PADDED / 8u - 1u);
+{% else %}
+        const uint at = x_from[i] + step * X_ITEMS;
+{% endif %}
         [[unroll]] for (uint v = 0; v < {{ x_vectors }}; ++v) {
-            x_next[i][v] = x[(row * (PADDED / 8u) + at) * {{ x_vectors }} + v];
+            x_next[i][v] = x[at * {{ x_vectors }} + v];
 {% if x_type == "scaled" %}
-            x_scale_next[i] = x_scale[(row * (PADDED / 8u) + at) / 4];
+            x_scale_next[i] = x_scale[at / 4];
 {% endif %}
 {% if padded % bk %}
             if (part >= PADDED / 8u) x_next[i][v] = {{ "vec4(0.0)" if x_type == "f32" else "uvec4(0)" }};
