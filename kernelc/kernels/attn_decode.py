@@ -10,7 +10,8 @@ p % capacity. A local layer's cache is a ring of min(window, seq) entries, a glo
 capacity alone is the difference. The new key and value come from qkv, never from the cache: the entry they
 overwrite is the one that leaves the window, and no workgroup of the dispatch reads it. A workgroup takes one kv
 head and one split of the keys; the last one of a row and kv head to arrive merges the splits' partial results, so
-that the output is final. `arrived` must be zero before the first dispatch and is zero after each.
+that the output is final. A form's grid has as many splits as its smallest bucket wants: many rows need none.
+`arrived` must be zero before the first dispatch and is zero after each.
 """
 
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from kernelc.product.forms import row_layout
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import MATVEC_COLUMNS
 from kernelc.target import TargetSpec
+from kernelrt.errors import InputError
 from kernelrt.model import ModelSpec
 from kernelrt.quant import QUANTS, padded
 
@@ -51,12 +53,16 @@ def spec(
     """One kernel.
 
     `out` is rows_f16, rows_f32 or lanes_f32; `quant` gives the reader's unit in the lanes layout. `splits` is the most
-    that the keys are cut into; at run time as many are used as give each `split_keys` keys and the device about
-    `workgroups` workgroups. `lanes` share a key (8, or up to the least subgroup size), `unroll` keys are in flight in
-    each. `merge_slots` subgroups merge their sums at once. `positions` is the length of the RoPE table, the capacity
-    where not given.
+    that the keys are cut into where all rows of a bucket live; where fewer do, the others' workgroups are more of them.
+    At run time as many are used as give each `split_keys` keys and the device about `workgroups` workgroups. `lanes`
+    share a key (8, or a power of two up to the subgroup's size), `unroll` keys are in flight in each. `merge_slots`
+    subgroups merge their sums at once. `positions` is the length of the RoPE table, the capacity where not given.
+    InputError for a workgroup that is too small to stage the heads.
     """
     group, width, wide = heads // kv_heads, heads * head_dim, padded(heads * head_dim)
+    most = max(1, ceil_div(capacity - 1, split_keys))
+    if workgroup < _lanes_of_heads(group):
+        raise InputError(f"attn_decode: {group} queries, a key and a value take {_lanes_of_heads(group)} lanes")
     cache = ("slots", kv_heads, capacity, head_dim // 8)
     outputs = {
         "rows_f16": [Binding("out_halves", "f16x4", ("rows", wide // 4), "w")],
@@ -65,8 +71,8 @@ def spec(
     }[out]
     out_bytes = 2 * wide if out == "rows_f16" else 4 * wide
     partials = [
-        Binding("partial", "f32x4", ("rows", kv_heads, splits, group * head_dim // 4), "rw"),
-        Binding("partial_stats", "f32x2", ("rows", kv_heads, splits, group), "rw"),
+        Binding("partial", "f32x4", ("rows", kv_heads * splits, group * head_dim // 4), "rw"),
+        Binding("partial_stats", "f32x2", ("rows", kv_heads * splits, group), "rw"),
         Binding("arrived", "u32", ("rows", kv_heads), "rw"),
     ]
     qkv_rows = (heads + 2 * kv_heads) * head_dim
@@ -85,10 +91,12 @@ def spec(
                 "unit": QUANTS[quant].unit,
                 "width": width,
                 "padded": wide,
+                "most": most,
                 "splits": splits,
                 "split_keys": split_keys,
                 "workgroups": workgroups,
                 "lanes": lanes,
+                "subgroup": subgroup,
                 "unroll": unroll,
                 "merge_slots": merge_slots,
             }
@@ -97,11 +105,11 @@ def spec(
             *head_inputs(heads, kv_heads, head_dim, positions or capacity),
             Binding("k_cache", "u32x4", cache, "rw"),
             Binding("v_cache", "u32x4", cache, "rw"),
-            *(partials if splits > 1 else []),
+            *(partials if most > 1 else []),
             *outputs,
         ),
         workgroup=workgroup,
-        grid=(Dim(splits), Dim(kv_heads), Dim(of="rows")),
+        grid=(Dim(kv_heads), Dim(of="rows"), Dim(splits)),
         work=Work(
             1,
             4 * heads * capacity * head_dim,
@@ -110,7 +118,7 @@ def spec(
         ),
         requires=("float16", "subgroup", *(("storage16",) if out == "rows_f16" else ())),
         subgroup=subgroup,
-        coherent=tuple(binding.name for binding in partials) if splits > 1 else (),
+        coherent=tuple(binding.name for binding in partials) if most > 1 else (),
         tags=tags("decode", capacity=capacity, reads="rows_f32", writes=out),
     )
 
@@ -118,18 +126,20 @@ def spec(
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
     """A kernel per cache capacity and output form; a batch is in the grid, not in the kernel."""
     o_proj = Matrix("o_proj", model.hidden, model.attn_width, buckets.quant)
-    wanted: dict[int, Layout] = {
-        batch: "rows_f16" if batch > MATVEC_COLUMNS else row_layout(target, o_proj) if batch == 1 else "lanes_f32"
-        for batch in buckets.batch
-    }
-    outs = tuple(dict.fromkeys(wanted.values()))
+    least: dict[Layout, int] = {}  # rows of the smallest bucket that takes a form
+    for batch in sorted(buckets.batch, reverse=True):
+        out = "rows_f16" if batch > MATVEC_COLUMNS else row_layout(target, o_proj) if batch == 1 else "lanes_f32"
+        least[out] = batch
     split_keys = target.tune.get("attn_split_keys", 128)
     workgroups = target.tune.get("attn_workgroups", 512)
-    workgroup = target.tune.get("attn_decode_workgroup", 128)
     subgroup = target.pinned_subgroup
+    whole = subgroup or target.max_subgroup or 8  # no subgroup is partly filled
+    workgroup = max(
+        ceil_div(_lanes_of_heads(model.group), whole) * whole, target.tune.get("attn_decode_workgroup", 128)
+    )
     lanes = _lanes(model.group * model.head_dim, subgroup)
     for capacity in capacities(model, buckets):
-        for out in outs:
+        for out, rows in sorted(least.items(), key=lambda item: item[1]):
             yield spec(
                 capacity=capacity,
                 heads=model.heads,
@@ -140,7 +150,7 @@ def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[
                 out=out,
                 quant=buckets.quant,
                 positions=max(buckets.seq),
-                splits=max(1, min(ceil_div(capacity, split_keys), ceil_div(workgroups, model.kv_heads))),
+                splits=max(1, min(ceil_div(capacity - 1, split_keys), workgroups // (model.kv_heads * rows))),
                 split_keys=split_keys,
                 workgroups=workgroups,
                 lanes=lanes,
@@ -151,6 +161,11 @@ def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[
                 ),
                 subgroup=subgroup,
             )
+
+
+def _lanes_of_heads(group: int) -> int:
+    """Lanes that stage the queries of a group, the new key and the new value: eight a head."""
+    return 8 * (group + 2)
 
 
 def _lanes(accumulators: int, subgroup: int) -> int:

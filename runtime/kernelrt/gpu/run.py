@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kernelrt.gpu.api import Arena, CData
-from kernelrt.gpu.commands import Commands, Submission, barrier
+from kernelrt.gpu.commands import Commands, Submission, barrier, dispatch_barrier
 from kernelrt.gpu.descriptors import Descriptors, Dispatch
 from kernelrt.gpu.device import NULL_HARDWARE, Device
 from kernelrt.gpu.errors import GpuError
@@ -13,7 +13,7 @@ from kernelrt.gpu.resource import Resource
 
 
 class Recording(Resource):
-    """A sequence of dispatches, recorded once, with a full compute barrier after each.
+    """A sequence of dispatches, recorded once, with a barrier after each; everything after it sees what the last wrote.
 
     The buffers' contents are read when it runs, so that a small buffer of run-time scalars steers the same recording.
     Raises GpuError where a dispatch does not fit its pipeline or the device. With `timed`, runs give their time.
@@ -84,13 +84,15 @@ class Recording(Resource):
         if self._queries is not None:
             lib.vkCmdResetQueryPool(command, self._queries, 0, 2)
             lib.vkCmdWriteTimestamp(command, lib.VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, self._queries, 0)
-        for dispatch in self.dispatches:
+        for number, dispatch in enumerate(self.dispatches):
+            if number:
+                dispatch_barrier(device, command)
             point, pipeline = lib.VK_PIPELINE_BIND_POINT_COMPUTE, dispatch.pipeline
             lib.vkCmdBindPipeline(command, point, pipeline.handle)
             sets = self._descriptors.of(dispatch)
             lib.vkCmdBindDescriptorSets(command, point, pipeline.layout, 0, 1, sets, 0, null)
             lib.vkCmdDispatch(command, *dispatch.grid)
-            barrier(device, command)
+        barrier(device, command)
         if self._queries is not None:
             lib.vkCmdWriteTimestamp(command, lib.VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, self._queries, 1)
 

@@ -1,13 +1,18 @@
 // Splits of the keys over workgroups: each one's part goes to memory, whoever arrives last sees all parts and writes the result.
-shared vec2 split_stats[{{ splits }}u * GROUP];
+// SLICES of the splits are merged side by side, AHEAD of each slice's parts are asked for at once.
+const uint SLICES = WORKGROUP / GROUP_QUADS > SLOTS ? SLOTS : WORKGROUP >= GROUP_QUADS ? WORKGROUP / GROUP_QUADS : 1u;
+const uint AHEAD = 8u;
+shared vec2 slice_stats[SLICES * GROUP];
 shared bool last;
+
 void merge_splits(uint row, uint head, uint split, uint splits, float all_top[GROUP]) {
     const uint pair = row * KV_HEADS + head;
-    const uint mine = pair * {{ splits }}u + split;
+    const uint pairs = params.rows * KV_HEADS;
+    const uint mine = split * pairs + pair;
     for (uint i = gl_LocalInvocationID.x; i < GROUP_QUADS; i += WORKGROUP) partial[mine * GROUP_QUADS + i] = merged_sum(i);
     [[unroll]] for (uint g = 0; g < GROUP; ++g)
         if (gl_LocalInvocationID.x == g % WORKGROUP) partial_stats[mine * GROUP + g] = vec2(all_top[g], merged_weight(g));
-    memoryBarrierBuffer();
+    groupMemoryBarrier();
     barrier();
     if (gl_LocalInvocationID.x == 0) {
         memoryBarrierBuffer();  // releases what the barrier has gathered from the other invocations
@@ -16,26 +21,49 @@ void merge_splits(uint row, uint head, uint split, uint splits, float all_top[GR
         if (last) atomicExchange(arrived[pair], 0);
     }
     barrier();
-    memoryBarrierBuffer();
+    groupMemoryBarrier();
     if (!last) return;
-    for (uint i = gl_LocalInvocationID.x; i < splits * GROUP; i += WORKGROUP) split_stats[i] = partial_stats[pair * {{ splits }}u * GROUP + i];
+    for (uint item = gl_LocalInvocationID.x; item < SLICES * GROUP_QUADS; item += WORKGROUP) {
+        const uint slice = item / GROUP_QUADS;
+        const uint i = item % GROUP_QUADS;
+        const uint g = i / HEAD_QUADS;
+        float best = NONE, total = 0.0;
+        vec4 value = vec4(0.0);
+        for (uint first = slice; first < splits; first += SLICES * AHEAD) {
+            vec4 part[AHEAD];
+            vec2 stats[AHEAD];
+            [[unroll]] for (uint u = 0; u < AHEAD; ++u) {
+                const uint at = min(first + u * SLICES, splits - 1) * pairs + pair;
+                part[u] = partial[at * GROUP_QUADS + i];
+                stats[u] = partial_stats[at * GROUP + g];
+            }
+            float next = best;
+            [[unroll]] for (uint u = 0; u < AHEAD; ++u) next = max(next, stats[u].x);
+            const float factor = exp2(best - next);
+            best = next;
+            value *= factor;
+            total *= factor;
+            [[unroll]] for (uint u = 0; u < AHEAD; ++u) {
+                const float share = first + u * SLICES < splits ? exp2(stats[u].x - next) : 0.0;
+                value += share * part[u];
+                total += share * stats[u].y;
+            }
+        }
+        stage_sum[slice * GROUP_QUADS + i] = value;
+        if (i % HEAD_QUADS == 0) slice_stats[slice * GROUP + g] = vec2(best, total);
+    }
     barrier();
     for (uint i = gl_LocalInvocationID.x; i < GROUP_QUADS; i += WORKGROUP) {
         const uint g = i / HEAD_QUADS;
-        float whole_top = NONE;
-        for (uint s = 0; s < splits; ++s) whole_top = max(whole_top, split_stats[s * GROUP + g].x);
+        float best = NONE, total = 0.0;
         vec4 value = vec4(0.0);
-        float whole_weight = 0.0;
-        for (uint s = 0; s < splits; s += 4) {
-            vec4 part[4];
-            [[unroll]] for (uint u = 0; u < 4; ++u) part[u] = partial[(pair * {{ splits }}u + min(s + u, splits - 1)) * GROUP_QUADS + i];
-            [[unroll]] for (uint u = 0; u < 4; ++u) {
-                const vec2 stats = split_stats[min(s + u, splits - 1) * GROUP + g];
-                const float factor = s + u < splits ? exp2(stats.x - whole_top) : 0.0;
-                whole_weight += factor * stats.y;
-                value += factor * part[u];
-            }
+        [[unroll]] for (uint s = 0; s < SLICES; ++s) best = max(best, slice_stats[s * GROUP + g].x);
+        [[unroll]] for (uint s = 0; s < SLICES; ++s) {
+            const vec2 stats = slice_stats[s * GROUP + g];
+            const float share = exp2(stats.x - best);
+            value += share * stage_sum[s * GROUP_QUADS + i];
+            total += share * stats.y;
         }
-        write_out(row, (head * GROUP_QUADS + i) * 4, value / whole_weight);
+        write_out(row, (head * GROUP_QUADS + i) * 4, value / total);
     }
 }

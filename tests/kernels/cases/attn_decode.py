@@ -65,8 +65,15 @@ def cases(target: TargetSpec) -> Iterator[Case]:
     yield case(BIG, 1024, (1500,), Cut(8, 128, unroll=2), "rows_f32", "q4_0", 1)
     yield case(BIG, 512, (511, 300), Cut(4, 128, workgroups=64, unroll=2), "lanes_f32", "q4_0", 2)
     yield case(ONE, 40, (39, 7, 3), Cut(2, 8, unroll=4), "lanes_f32", "q4_0", 3)  # as the plan unrolls
+    # Of pinned subgroups, four streams each, as the plan has them on a GPU: sums merge in halves.
+    pinned = target.subgroup or 8
+    yield case(TINY, 16, (0, 15, 16, 1000), Cut(3, 4, unroll=2), "rows_f32", "q4_0", 4, pinned // 4, pinned)
+    yield case(ODD, 7, (7, 8, 500), Cut(2, 1, unroll=1), "rows_f16", "f16", 8, pinned // 4, pinned)
     if target.subgroup >= 32:  # where a lane's registers are the concern: what lavapipe would compile for a minute
         yield case(BIG, 1024, (1500,), Cut(8, 128, unroll=4), "rows_f32", "q4_0", 1)
+        # As the plan for h200 has them.
+        yield case(BIG, 1024, (1500,), Cut(16, 64, unroll=2), "rows_f32", "q4_0", 1, 8, 32)
+        yield case(BIG, 1024, (1500, 700, 3), Cut(1, 64, unroll=2), "rows_f16", "q4_0", 8, 8, 32)
         yield case(PAIR, 300, (700,), Cut(3, 128, unroll=4), "rows_f32", "q8_0", 1, 16)
         yield case(FOUR, 300, (299, 700), Cut(3, 128, unroll=4), "lanes_f32", "f16", 2, 32)
 
@@ -80,6 +87,7 @@ def case(
     quant: str,
     bucket: int,
     lanes: int = 8,
+    subgroup: int = 0,
 ) -> Case:
     seed = fresh_seed()
     rng = np.random.default_rng(seed)
@@ -115,11 +123,11 @@ def case(
     spec = attn_decode.spec( capacity=capacity, heads=shape.heads, kv_heads=shape.kv_heads, head_dim=shape.head_dim,
         query_scale_dim=shape.query_scale_dim, norm_eps=EPS, out=out, quant=quant, positions=len(table), lanes=lanes,
         splits=cut.splits, split_keys=cut.split_keys, workgroups=cut.workgroups, unroll=cut.unroll,
-        workgroup=cut.workgroup, merge_slots=cut.merge_slots, subgroup=target_subgroup(lanes),
+        workgroup=cut.workgroup, merge_slots=cut.merge_slots, subgroup=subgroup or target_subgroup(lanes),
     )  # fmt: skip
     arrays = {"qkv": qkv, "rope": table, "q_norm": q_norm, "k_norm": k_norm, "k_cache": k_cache, "v_cache": v_cache}
     expected: dict[str, Array] = {"k_cache": after_k, "v_cache": after_v, **_results(expected_out, out)}
-    if cut.splits > 1:
+    if any(binding.name == "arrived" for binding in spec.bindings):
         arrays["arrived"] = expected["arrived"] = np.zeros((bucket, shape.kv_heads), np.uint32)
     sequences = tuple(Sequence(position=p, slot=int(s)) for p, s in zip(positions, slot_of, strict=True))
     unit = QUANTS[quant].unit
@@ -131,7 +139,8 @@ def case(
         return seen
 
     return Case(
-        f"attn_decode.{shape}.c{capacity}.p{'_'.join(map(str, positions))}.{cut}.{out}.{quant}",
+        f"attn_decode.{shape}.c{capacity}.p{'_'.join(map(str, positions))}.{cut}.{out}.{quant}"
+        f"{f'.l{lanes}of{subgroup}' if subgroup else ''}",
         spec, arrays, expected, Params(rows, sequences=sequences), bucket, TOLERANCE, seed, {"slots": slots}, view,
     )  # fmt: skip
 
