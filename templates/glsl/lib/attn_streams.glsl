@@ -13,14 +13,6 @@ float top[GROUP];     // running maximum of the scores (in units of log2)
 float weight[GROUP];  // sum of 2^(score - top)
 vec4 sum[GROUP][2 * UNITS_LANE];
 
-// Sum over the lanes of a stream. subgroupClusteredAdd is the same, and costs an H200 a twentieth of the kernel.
-float stream_sum(float value) {
-{% for d in (1, 2, 4, 8, 16) if d < lanes %}
-    value += subgroupShuffleXor(value, {{ d }});
-{% endfor %}
-    return value;
-}
-
 // The streams of the workgroup as one: afterwards stage_sum[g * HEAD_QUADS + quad] and stage_weight[g] hold the sums over all slots,
 // relative to the maximum that is returned.
 void merge_streams(uint lane, out float all_top[GROUP]) {

@@ -1,3 +1,4 @@
+{% include "glsl/lib/cluster.glsl" %}
 // Activations as 16-bit integers with a scale a block of 32, in two planes of bytes: x = scale * (256 high + low).
 shared uvec4 high_shared[PADDED / 16u];
 shared uvec4 low_shared[PADDED / 16u];
@@ -8,7 +9,7 @@ uint low_bytes(uvec4 q) { return (q.x & 0xFF) | (q.y & 0xFF) << 8 | (q.z & 0xFF)
 // Eight neighbours, from element 8 `octet` on, into shared memory in the lanes layout. Four lanes side by side come with a block.
 void stage(uint octet, vec4 a, vec4 b) {
     const vec4 magnitude = max(abs(a), abs(b));
-    const float top = subgroupClusteredMax(max(max(magnitude.x, magnitude.y), max(magnitude.z, magnitude.w)), 4);
+    const float top = cluster_max(max(max(magnitude.x, magnitude.y), max(magnitude.z, magnitude.w)), 4);
     // 127 * 256: the high byte stays an int8 when the low one rounds it up. NaN leaves in the scale.
     const float inverse = top > 1e-30 ? 32512.0 / top : 0.0;
     // Added to 1.5 2^23 a number is rounded to an integer, the low bits of the sum: faster than a conversion.
@@ -19,7 +20,7 @@ void stage(uint octet, vec4 a, vec4 b) {
     const int ones = 0x01010101;
     int sum = 256 * (dotPacked4x8EXT(int(high.x), ones) + dotPacked4x8EXT(int(high.y), ones));
     sum += dotPacked4x8EXT(int(low.x), ones) + dotPacked4x8EXT(int(low.y), ones);
-    sum = subgroupClusteredAdd(sum, 4);
+    sum = cluster_add(sum, 4);
     if (octet < PADDED / 8) {
         const uint at = lanes_index(8 * octet, 16) / 4;
         high_shared[at / 4][at % 4] = high.x;

@@ -1,3 +1,4 @@
+{% include "glsl/lib/cluster.glsl" %}
 // RMS norm over one head of {{ head_dim }}, then RoPE, by eight consecutive lanes. Lane `lane` holds quads lane, lane + 8, ... of the lower half
 // of the head and the same of the upper half, which RoPE rotates against each other.
 // Buffers: qkv (a row's heads side by side), rope (cos, sin pairs of a position), q_norm, k_norm.
@@ -34,7 +35,7 @@ void norm_rope(RawHead raw, uint lane, float scale, out vec4 lower[ROPE_PARTS], 
         const float mine = dot(raw.lower[i], raw.lower[i]) + dot(raw.upper[i], raw.upper[i]);
         square += lane + 8 * i < HALF_QUADS ? mine : 0.0;
     }
-    const float rms = inversesqrt(subgroupClusteredAdd(square, 8) / {{ "%.1f" % head_dim }} + {{ eps }}) * scale;
+    const float rms = inversesqrt(cluster_add(square, 8) / {{ "%.1f" % head_dim }} + {{ eps }}) * scale;
     [[unroll]] for (uint i = 0; i < ROPE_PARTS; ++i) {
         const vec4 x = raw.lower[i] * rms * raw.lower_norm[i];
         const vec4 y = raw.upper[i] * rms * raw.upper_norm[i];
