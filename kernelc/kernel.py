@@ -49,9 +49,9 @@ class KernelSpec:
     """One kernel, wholly specialised.
 
     `params` are what the template reads, sorted by name; `requires` names device features (kernelrt.gpu.features);
-    `subgroup` is the subgroup size the pipeline must be created with, or 0 where any will do; `coherent` names the
-    bindings through which workgroups of one dispatch read what others of it wrote; `tags` are how the runtime finds
-    the kernel.
+    `subgroup` is the subgroup size the pipeline must be created with, or 0 where any will do; `nonprivate` names the
+    bindings through which workgroups of one dispatch read what others of it wrote (in Vulkan's memory model); `tags`
+    are how the runtime finds the kernel.
     """
 
     name: str
@@ -64,7 +64,7 @@ class KernelSpec:
     constants: tuple[Constant, ...] = ()
     requires: tuple[str, ...] = ()
     subgroup: int = 0
-    coherent: tuple[str, ...] = ()
+    nonprivate: tuple[str, ...] = ()
     tags: tuple[tuple[str, Value], ...] = ()
 
     @property

@@ -44,7 +44,7 @@ def _declarations(spec: KernelSpec) -> str:
             )
             continue
         glsl = GLSL_TYPES[binding.dtype]
-        how = "coherent " * (binding.name in spec.coherent) + qualifier[binding.access]
+        how = "nonprivate " * (binding.name in spec.nonprivate) + qualifier[binding.access]
         block = f"buffer B{i}_{binding.name} {{ {glsl} {binding.name}[]; }};"
         lines.append(f"layout(set = 0, binding = {i}, std430) {how}{block}")
     return "\n".join(lines)
@@ -53,4 +53,4 @@ def _declarations(spec: KernelSpec) -> str:
 def render(spec: KernelSpec, folder: Path | None = None) -> str:
     """The GLSL source of a kernel, whole: includes expanded, every name bound (jinja2.UndefinedError otherwise)."""
     template = environment(folder or template_dir()).get_template(f"glsl/{spec.family}.comp.j2")
-    return template.render(spec.param, declarations=_declarations(spec))
+    return template.render(spec.param, declarations=_declarations(spec), nonprivate=bool(spec.nonprivate))

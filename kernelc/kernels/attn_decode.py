@@ -116,9 +116,14 @@ def spec(
             4 * kv_heads * capacity * head_dim + 4 * qkv_rows,
             4 * kv_heads * head_dim + out_bytes,
         ),
-        requires=("float16", "subgroup", *(("storage16",) if out == "rows_f16" else ())),
+        requires=(
+            "float16",
+            "subgroup",
+            *(("storage16",) if out == "rows_f16" else ()),
+            *(("memory_model",) if most > 1 else ()),
+        ),
         subgroup=subgroup,
-        coherent=tuple(binding.name for binding in partials) if most > 1 else (),
+        nonprivate=tuple(binding.name for binding in partials) if most > 1 else (),
         tags=tags("decode", capacity=capacity, reads="rows_f32", writes=out),
     )
 

@@ -159,7 +159,7 @@ def tiles(
         ),
         requires=(*matrix.unpacking, *needs[cut.operand]),
         subgroup=cut.subgroup if cut.coopmat else 0,
-        coherent=tuple(binding.name for binding in parts) if cut.splits > 1 else (),
+        nonprivate=tuple(binding.name for binding in parts) if cut.splits > 1 else (),
         tags=tags(
             "prefill" if cut.prefill else "decode",
             rows=cut.rows,

@@ -3,7 +3,7 @@
 const uint SLICES = WORKGROUP / GROUP_QUADS > SLOTS ? SLOTS : WORKGROUP >= GROUP_QUADS ? WORKGROUP / GROUP_QUADS : 1u;
 const uint AHEAD = 8u;
 shared vec2 slice_stats[SLICES * GROUP];
-shared bool last;
+{% include "glsl/lib/last_to_arrive.glsl" %}
 
 void merge_splits(uint row, uint head, uint split, uint splits, float all_top[GROUP]) {
     const uint pair = row * KV_HEADS + head;
@@ -12,17 +12,7 @@ void merge_splits(uint row, uint head, uint split, uint splits, float all_top[GR
     for (uint i = gl_LocalInvocationID.x; i < GROUP_QUADS; i += WORKGROUP) partial[mine * GROUP_QUADS + i] = merged_sum(i);
     [[unroll]] for (uint g = 0; g < GROUP; ++g)
         if (gl_LocalInvocationID.x == g % WORKGROUP) partial_stats[mine * GROUP + g] = vec2(all_top[g], merged_weight(g));
-    groupMemoryBarrier();
-    barrier();
-    if (gl_LocalInvocationID.x == 0) {
-        memoryBarrierBuffer();  // releases what the barrier has gathered from the other invocations
-        last = atomicAdd(arrived[pair], 1) == splits - 1;
-        memoryBarrierBuffer();  // acquires the other workgroups' parts
-        if (last) atomicExchange(arrived[pair], 0);
-    }
-    barrier();
-    groupMemoryBarrier();
-    if (!last) return;
+    if (!last_to_arrive(pair, splits)) return;
     for (uint item = gl_LocalInvocationID.x; item < SLICES * GROUP_QUADS; item += WORKGROUP) {
         const uint slice = item / GROUP_QUADS;
         const uint i = item % GROUP_QUADS;

@@ -105,6 +105,6 @@ void main() {
         }
     }
 {% if splits > 1 %}
-    if (last_to_arrive()) put_whole_tile(m0, n0);
+    if (last_to_arrive(gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x, {{ splits }}u)) put_whole_tile(m0, n0);
 {% endif %}
 }

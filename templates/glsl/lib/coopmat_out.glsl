@@ -61,20 +61,6 @@ void put_whole_tile(uint m0, uint n0) {
         write_out(row, n, part[0]);
     }
 }
-shared uint arrivals;
-bool last_to_arrive() {
-    memoryBarrierBuffer();
-    barrier();
-    if (gl_LocalInvocationID.x == 0) {
-        const uint tile = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
-        memoryBarrierBuffer();  // releases what the barrier has gathered from the other invocations
-        arrivals = atomicAdd(arrived[tile], 1) + 1;
-        memoryBarrierBuffer();  // acquires the other workgroups' parts
-        if (arrivals == {{ splits }}) atomicExchange(arrived[tile], 0);
-    }
-    barrier();
-    memoryBarrierBuffer();
-    return arrivals == {{ splits }};
-}
+{% include "glsl/lib/last_to_arrive.glsl" %}
 {% endif %}
 {% endif %}

@@ -9,6 +9,10 @@
 {% if form is defined and form == "gemv" %}
 #extension GL_EXT_integer_dot_product : require
 {% endif %}
+{% if nonprivate %}
+#extension GL_KHR_memory_scope_semantics : require
+#pragma use_vulkan_memory_model
+{% endif %}
 {% if form is defined and form == "coopmat" %}
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
