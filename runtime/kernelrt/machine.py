@@ -48,7 +48,12 @@ class Machine:
         """The calls as one recording, timed where the device can."""
         timed = bool(self.device.timestamp_bits and self.device.info.timestamp_ns)
         dispatches = [
-            Dispatch(self.pipeline(call.kernel), tuple(self.buffers[name] for name in call.buffers), call.grid)
+            Dispatch(
+                self.pipeline(call.kernel),
+                tuple(self.buffers[name] for name in call.buffers),
+                call.grid,
+                tuple(binding.access != "r" for binding in call.kernel.bindings),
+            )
             for call in calls
         ]
         return Recording(self.device, dispatches, timed)

@@ -13,11 +13,21 @@ from kernelrt.gpu.resource import Resource
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """One dispatch: `buffers[i]` is bound to binding i; `grid` counts workgroups in x, y, z."""
+    """One dispatch: `buffers[i]` is bound to binding i, and `writes[i]` is whether the kernel may write it (None: any);
+    `grid` counts workgroups in x, y, z.
+    """
 
     pipeline: Pipeline
     buffers: tuple[Buffer, ...]
     grid: tuple[int, int, int]
+    writes: tuple[bool, ...] | None = None
+
+    @property
+    def access(self) -> tuple[set[int], set[int]]:
+        """The buffers that it uses, and those among them that it may write, by identity."""
+        writes = (True,) * len(self.buffers) if self.writes is None else self.writes
+        written = {id(buffer) for buffer, write in zip(self.buffers, writes, strict=True) if write}
+        return {id(buffer) for buffer in self.buffers}, written
 
     @property
     def bound(self) -> tuple[int, ...]:

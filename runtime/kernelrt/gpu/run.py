@@ -7,13 +7,15 @@ from kernelrt.gpu.commands import Commands, Submission, barrier, dispatch_barrie
 from kernelrt.gpu.descriptors import Descriptors, Dispatch
 from kernelrt.gpu.device import NULL_HARDWARE, Device
 from kernelrt.gpu.errors import GpuError
+from kernelrt.gpu.hazards import waits
 from kernelrt.gpu.memory import Buffer
 from kernelrt.gpu.pipeline import Pipeline
 from kernelrt.gpu.resource import Resource
 
 
 class Recording(Resource):
-    """A sequence of dispatches, recorded once, with a barrier after each; everything after it sees what the last wrote.
+    """A sequence of dispatches, recorded once, with barriers where one needs another's results (kernelrt.gpu.hazards);
+    everything after it sees what they wrote.
 
     The buffers' contents are read when it runs, so that a small buffer of run-time scalars steers the same recording.
     Raises GpuError where a dispatch does not fit its pipeline or the device. With `timed`, runs give their time.
@@ -84,8 +86,8 @@ class Recording(Resource):
         if self._queries is not None:
             lib.vkCmdResetQueryPool(command, self._queries, 0, 2)
             lib.vkCmdWriteTimestamp(command, lib.VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, self._queries, 0)
-        for number, dispatch in enumerate(self.dispatches):
-            if number:
+        for dispatch, wait in zip(self.dispatches, waits(each.access for each in self.dispatches), strict=True):
+            if wait:
                 dispatch_barrier(device, command)
             point, pipeline = lib.VK_PIPELINE_BIND_POINT_COMPUTE, dispatch.pipeline
             lib.vkCmdBindPipeline(command, point, pipeline.handle)
