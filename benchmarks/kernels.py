@@ -1,6 +1,6 @@
 """Times the kernels of a plan on a real GPU: `python benchmarks/kernels.py --target h200 --device NVIDIA`.
 
-Each kernel runs many times in one recording, with a barrier after each dispatch as in the model, over several
+Each kernel runs many times in one recording, with a barrier after each dispatch, over several
 sets of its large inputs, so that weights and KV cache come from memory and not from a cache; a figure is the median
 over rounds of the shorter of two runs (kernelc/measure.py). Inputs are random. The share is of
 the roofline: the time that the target's bandwidth or arithmetic needs at the least, over the time measured. Level:

@@ -47,10 +47,13 @@ def shapes(model: ModelSpec) -> dict[str, tuple[int, ...]]:
 
 
 def make(path: Path, model: ModelSpec, quant: str) -> None:
-    """A file of random weights. Tensors of one shape have the same ones: loading does not look at them."""
+    """A file of random weights. Tensors of one shape have the same ones: loading does not look at them. It is there
+    when it is whole.
+    """
     rng = np.random.default_rng(0)
+    new = path.with_suffix(".new")
     made: dict[tuple[int, ...], np.ndarray[tuple[int, ...], np.dtype[np.uint8 | np.float32]]] = {}
-    writer = gguf_writer(path, model)
+    writer = gguf_writer(new, model)
     for role, shape in shapes(model).items():
         if len(shape) == 1:
             writer.add_tensor(gguf_name(role), made.setdefault(shape, np.ones(shape, np.float32)))
@@ -61,6 +64,7 @@ def make(path: Path, model: ModelSpec, quant: str) -> None:
             made[shape] = blocks.reshape(shape[0], -1)
         writer.add_tensor(gguf_name(role), made[shape], raw_dtype=_TYPES[quant])
     write(writer)
+    new.replace(path)
 
 
 def opening(bundle: Bundle, path: Path, cache: CacheMode, options: Options) -> dict[str, object]:
@@ -83,10 +87,15 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="also write the figures here")
     arguments = parser.parse_args()
     bundle = Bundle.open(arguments.bundle)
+    formats = {str(bundle.manifest.buckets[name]) for name in ("quant", "embedding")}
+    if len(formats) > 1 or not formats <= set(_TYPES):
+        raise SystemExit(
+            f"{arguments.bundle}: is in {' and '.join(formats)}; expected {' or '.join(_TYPES)} throughout"
+        )
     if not arguments.file.exists():
         arguments.file.parent.mkdir(parents=True, exist_ok=True)
         began = time.perf_counter()
-        make(arguments.file, model_of(bundle), str(bundle.manifest.buckets["quant"]))
+        make(arguments.file, model_of(bundle), formats.pop())
         print(f"{arguments.file}: {arguments.file.stat().st_size} bytes, {time.perf_counter() - began:.1f} s to write")
     options = Options(device=arguments.device)
     ways: tuple[CacheMode, ...] = ("off", "always")

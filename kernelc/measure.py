@@ -36,7 +36,7 @@ HOPELESS = 1.3  # times the best of the first round: such a contender does not r
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A kernel that can be run: `repeats` dispatches with a barrier after each, as in the model."""
+    """A kernel that can be run: `repeats` dispatches with a barrier after each, for each may write what all bind."""
 
     pipeline: Pipeline
     recording: Recording

@@ -10,6 +10,7 @@ from kernelc.buckets import Buckets, check_embedding
 from kernelc.kernel import KernelSpec
 from kernelc.target import TargetSpec
 from kernelrt.errors import InputError
+from kernelrt.kernels import LANES
 from kernelrt.model import ModelSpec
 
 
@@ -42,8 +43,13 @@ def _check(spec: KernelSpec, target: TargetSpec) -> None:
     missing = sorted(set(spec.requires) - target.features)
     if missing:
         raise InputError(f"target {target.name}: {spec.name} needs {', '.join(missing)}, not among its features")
-    if spec.workgroup % (spec.subgroup or 8):
-        sizes = f"a workgroup of {spec.workgroup}, no whole subgroups of {spec.subgroup or 8}"
+    least = spec.subgroup or target.min_subgroup or target.subgroup
+    if 0 < least < LANES:
+        raise InputError(
+            f"target {target.name}: has subgroups of {least}; {spec.name} needs {LANES} lanes at the least"
+        )
+    if spec.workgroup % (spec.subgroup or LANES):
+        sizes = f"a workgroup of {spec.workgroup}, no whole subgroups of {spec.subgroup or LANES}"
         raise InputError(f"target {target.name}: {spec.name} has {sizes}")
     if spec.workgroup > target.max_workgroup:
         most = target.max_workgroup

@@ -122,6 +122,13 @@ def test_a_target_of_small_workgroups() -> None:
         plan(ModelSpec.load("tiny"), small, Buckets())
 
 
+def test_a_target_of_small_subgroups() -> None:
+    for sizes in ({"subgroup": 4, "min_subgroup": 4, "max_subgroup": 4}, {"subgroup": 0, "min_subgroup": 4}):
+        small = replace(TargetSpec.load("host"), **sizes)
+        with pytest.raises(InputError, match=r"target host: has subgroups of 4; \S+ needs 8 lanes at the least"):
+            plan(ModelSpec.load("tiny"), small, Buckets())
+
+
 def test_work_counts_every_weight_once() -> None:
     """27B in Q4_0, one token: 18 bytes a block of 32 over 27.01 billion parameters, 54 GFLOP."""
     model = ModelSpec.load("gemma27b")

@@ -23,7 +23,6 @@ from kernelc.product.forms import row_layout
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import MATVEC_COLUMNS
 from kernelc.target import TargetSpec
-from kernelrt.errors import InputError
 from kernelrt.model import ModelSpec
 from kernelrt.quant import QUANTS, padded
 
@@ -57,12 +56,12 @@ def spec(
     At run time as many are used as give each `split_keys` keys and the device about `workgroups` workgroups. `lanes`
     share a key (8, or a power of two up to the subgroup's size), `unroll` keys are in flight in each. `merge_slots`
     subgroups merge their sums at once. `positions` is the length of the RoPE table, the capacity where not given.
-    InputError for a workgroup that is too small to stage the heads.
+    ValueError for a workgroup that is too small to stage the heads.
     """
     group, width, wide = heads // kv_heads, heads * head_dim, padded(heads * head_dim)
     most = max(1, ceil_div(capacity - 1, split_keys))
     if workgroup < _lanes_of_heads(group):
-        raise InputError(f"attn_decode: {group} queries, a key and a value take {_lanes_of_heads(group)} lanes")
+        raise ValueError(f"attn_decode: {group} queries, a key and a value take {_lanes_of_heads(group)} lanes")
     cache = ("slots", kv_heads, capacity, head_dim // 8)
     outputs = {
         "rows_f16": [Binding("out_halves", "f16x4", ("rows", wide // 4), "w")],
@@ -139,9 +138,8 @@ def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[
     workgroups = target.tune.get("attn_workgroups", 512)
     subgroup = target.pinned_subgroup
     whole = subgroup or target.max_subgroup or 8  # no subgroup is partly filled
-    workgroup = max(
-        ceil_div(_lanes_of_heads(model.group), whole) * whole, target.tune.get("attn_decode_workgroup", 128)
-    )
+    least_lanes = max(_lanes_of_heads(model.group), target.tune.get("attn_decode_workgroup", 128))
+    workgroup = ceil_div(least_lanes, whole) * whole
     lanes = _lanes(model.group * model.head_dim, subgroup)
     for capacity in capacities(model, buckets):
         for out, rows in sorted(least.items(), key=lambda item: item[1]):

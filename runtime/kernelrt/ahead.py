@@ -79,6 +79,11 @@ class Ahead:
         """Records the steps of a plan."""
         return Ahead([_Turn.of(plan, machine, turn) for turn in range(len(plan.turns))], held)
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a step was submitted that no one asked for yet."""
+        return bool(self._flights)
+
     def rows(self, steps: Sequence[Step], how: Finish) -> list[int] | None:
         """The rows of `steps` in the step that is under way; None where it is another, or none is."""
         if not self._flights or self._flights[0].how != how:
@@ -141,8 +146,10 @@ class Ahead:
             self._held.miscounts(flight.steps[row].slot)
 
 
-def pays(times: StepTimes) -> bool:
-    """Whether steps that take as long are better submitted ahead: it saves up to half a millisecond of each, and costs
-    a whole one where a sequence ends unforeseen.
+def pays(steps: Sequence[StepTimes]) -> bool:
+    """Whether a step is better submitted ahead, after those that took so long: it saves up to half a millisecond of
+    each, and costs a whole one where a sequence ends unforeseen.
     """
-    return (times.wall if times.gpu is None else times.gpu) < _WORTH
+    if not steps:
+        return True
+    return (steps[-1].wall if steps[-1].gpu is None else steps[-1].gpu) < _WORTH

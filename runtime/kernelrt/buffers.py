@@ -3,7 +3,7 @@
 from kernelrt.calls import PARAMS
 
 _INPUTS = (PARAMS, "tokens")
-TURNS = 2  # decode steps that are under way together, at the most
+TURNS = 2  # decode steps that are under way together, at the most: each takes its tokens from the other
 _COMMON = ("zero", "seen")  # what chunks that are under way together may share
 NPU_STEP = {"npu_q": "npu_step.q", "npu_out": "npu_step.out"}  # of all layers of a step in turn
 

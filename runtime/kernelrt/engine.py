@@ -93,6 +93,11 @@ class Engine:
         )
         return operations(self.plan, split, self.device.name, self._offload.name if self._offload else "")
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a decode step was submitted ahead that no one asked for yet."""
+        return self._ahead.under_way
+
     def shared_memory(self) -> list[tuple[str, Buffer, int]]:
         """What GPU and NPU share: the name and the GPU's buffer of each piece, and the NPU's address of it."""
         return [] if self._offload is None else self._offload.shared()
@@ -160,7 +165,7 @@ class Engine:
         self.check_tokens([step.token for step in steps])
         how: Finish = "sampled" if any(finish_of(step.sampling) == "sampled" for step in steps) else "greedy"
         rows, settled = self._ahead.rows(steps, how), None
-        self._logits_stay = not ahead and rows is None
+        self._logits_stay = rows is None
         if rows is None:
             settled = self._settle([step.slot for step in steps if step.position] if how == "sampled" else [])
             began += settled.wall
@@ -176,6 +181,7 @@ class Engine:
             rows = self._ahead.begin(steps, how)
         found, times = self._ahead.result(steps, rows, ahead, began)
         self.times = settled.plus(times) if settled else times
+        self._logits_stay = self._logits_stay and not self._ahead.under_way
         return next_tokens(found, positions)
 
     def _npu_step(self, npu: SplitDecode, steps: Sequence[Step], how: Finish, began: float) -> list[int]:

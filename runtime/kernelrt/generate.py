@@ -118,7 +118,6 @@ class _Run:
         self.logits: list[NDArray[np.float32]] | None = [] if keep_logits else None
         self.prefills: list[StepTimes] = []
         self.steps: list[StepTimes] = []
-        self.ahead = False  # whether the latest step was followed by another before it was known
 
     def all(self, prompts: Sequence[Sequence[int]]) -> Result:
         waiting = deque(enumerate(tuple(prompt) for prompt in prompts))
@@ -126,7 +125,9 @@ class _Run:
         live: list[_Sequence] = []
         done: dict[int, Generation] = {}
         while waiting or live:
-            while waiting and free and not (live and self.ahead):  # those that go on first take what is under way
+            while (
+                waiting and free and not (live and self.engine.under_way)
+            ):  # those that go on first take what is under way
                 number, prompt = waiting.popleft()
                 live.append(self._begin(_Sequence(number, prompt, free.popleft())))
             if any(sequence.finish_reason is None for sequence in live):
@@ -149,10 +150,9 @@ class _Run:
 
     def _step(self, sequences: Sequence[_Sequence], last: bool) -> None:
         """A step of these sequences; the `last` of them alone, for others join."""
-        self.ahead = not last and self.logits is None and all(self._goes_on(each) for each in sequences)
-        self.ahead = self.ahead and (not self.steps or pays(self.steps[-1]))
+        ahead = not last and self.logits is None and all(self._goes_on(each) for each in sequences)
         steps = [Step(each.slot, each.tokens[-1], each.position, self._sampling(each)) for each in sequences]
-        found = self.engine.decode(steps, self.ahead)
+        found = self.engine.decode(steps, ahead and pays(self.steps))
         self.steps.append(self.engine.times)
         for row, (sequence, token) in enumerate(zip(sequences, found, strict=True)):
             self._keep(sequence, row, len(sequences))

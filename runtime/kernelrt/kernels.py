@@ -7,6 +7,8 @@ from kernelrt.abi import KernelEntry, Value
 from kernelrt.errors import KernelrtError, MissingKernelError
 from kernelrt.gpu.features import DeviceInfo
 
+LANES = 8  # of a subgroup, at the least: so many share a key or a block of weights in several kernels
+
 
 class UnfitDeviceError(KernelrtError):
     """The device lacks what every kernel for some work needs."""
@@ -58,6 +60,8 @@ def lacking(entry: KernelEntry, device: DeviceInfo) -> list[str]:
         lacks.append(f"subgroups of {size} (it has {least}{f' to {most}' if most != least else ''})")
     elif size and least != most and "subgroup_size_control" not in device.features:
         lacks.append(f"subgroups of {size} (it cannot choose their size)")
+    elif not size and least < LANES:
+        lacks.append(f"subgroups of {LANES} or more (it has {least})")
     if entry.workgroup > device.max_workgroup:
         lacks.append(f"workgroups of {entry.workgroup} (it has at most {device.max_workgroup})")
     if entry.shared_memory > device.shared_memory:

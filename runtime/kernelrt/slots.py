@@ -1,5 +1,6 @@
 """What the slots of an engine hold: the tokens in the caches of each, and which of them a repetition penalty counts."""
 
+from array import array
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,8 +15,8 @@ class Slots:
     def __init__(self, count: int, context: int) -> None:
         self.count = count
         self.context = context
-        self._tokens: list[list[int]] = [[] for _ in range(count)]
-        self._counted: list[list[bool]] = [[] for _ in range(count)]
+        self._tokens = [array("I") for _ in range(count)]
+        self._counted = [bytearray() for _ in range(count)]
         self._miscounted: set[int] = set()
 
     def check(self, slot: int, position: int, count: int) -> None:
@@ -34,10 +35,10 @@ class Slots:
 
     def put(self, slot: int, position: int, tokens: Sequence[int], counted: bool = True) -> None:
         """The slot ends with these tokens, the first of them at `position`; `counted`: for a repetition penalty."""
-        self._tokens[slot][position:] = tokens
-        self._counted[slot][position:] = [counted] * len(tokens)
-        if position == 0 and counted:  # the device begins to count anew
-            self._miscounted.discard(slot)
+        self._tokens[slot][position:] = array("I", tokens)
+        self._counted[slot][position:] = bytes([counted]) * len(tokens)
+        if position == 0:  # where it counts, the device begins to count anew; else it has what the slot held before
+            (self._miscounted.discard if counted else self._miscounted.add)(slot)
 
     def miscounts(self, slot: int) -> None:
         """The device has counted a token that the slot does not hold."""
@@ -48,7 +49,7 @@ class Slots:
         if slot not in self._miscounted:
             return None
         self._miscounted.discard(slot)
-        return self.tokens(slot)[np.array(self._counted[slot], bool)]
+        return self.tokens(slot)[np.frombuffer(bytes(self._counted[slot]), bool)]
 
     def tokens(self, slot: int) -> NDArray[np.uint32]:
         """All that the slot holds, u32 [length]."""

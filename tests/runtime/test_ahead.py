@@ -10,11 +10,14 @@ from kernelc.buckets import Buckets
 from kernelrt.engine import Engine
 from kernelrt.errors import RunError
 from kernelrt.generate import generate
+from kernelrt.inputs import Inputs
 from kernelrt.model import ModelSpec
 from kernelrt.opened import Opened, opened
+from kernelrt.recount import Recount
 from kernelrt.run_plan import Options
 from kernelrt.sampling import Sampling
-from kernelrt.step import Step
+from kernelrt.slots import Slots
+from kernelrt.step import Step, Submitted
 from kernelrt.weights.random import RandomWeights
 from kernelrt.weights.source import open_checkpoint
 from tests.fixtures.checkpoints import write_folder
@@ -170,6 +173,40 @@ def test_rows_in_another_order_are_not_followed(engine: Engine) -> None:
     assert engine.times.between > 0
     engine.decode(_next(turned, found))
     assert (engine.times.between, engine.times.submissions) == (0, 1)
+
+
+def test_a_sequence_that_begins_with_a_step_counts_no_other(engine: Engine) -> None:
+    """Nor what the slot held before: a greedy step does not count, and so forgets nothing on the device."""
+
+    def logits(before: Sequence[int]) -> np.ndarray:
+        engine.prefill(0, before, sampling=DRAWN)
+        engine.decode([Step(0, 5, 0)])
+        engine.decode([Step(0, 6, 1, DRAWN)])
+        return engine.logits()[0]
+
+    np.testing.assert_array_equal(logits(range(100, 130)), logits([6]))
+
+
+def test_tokens_are_counted_anew_in_parts(found: Opened) -> None:
+    """As many times as a chunk has room for; those that a greedy step took do not count; none at all count too."""
+    held, inputs = Slots(SLOTS, CONTEXT), Inputs.of(found.machine.buffers, 0)
+    count, seen = Submitted([found.machine.record([found.plan.count])]), found.machine.buffers["seen"]
+
+    def counted(most: int) -> bytes:
+        seen.fill(0xFFFFFFFF)
+        held.miscounts(1)
+        Recount(count, most, inputs, held).run([0, 1])
+        return seen.read()
+
+    held.put(1, 0, [], counted=False)
+    none = counted(5)
+    assert none.strip(b"\xff"), "none at all forgets what was counted"
+    held.put(1, 0, range(30, 42))
+    held.put(1, 12, [50], counted=False)
+    whole = counted(CONTEXT)
+    held.put(1, 13, [51])
+    assert len({none, whole, counted(CONTEXT)}) == 3
+    assert counted(5) == counted(13) == counted(CONTEXT)
 
 
 def test_nothing_is_submitted_past_the_contexts_end(engine: Engine) -> None:

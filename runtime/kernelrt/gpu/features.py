@@ -18,7 +18,7 @@ FEATURES = (
     "integer_dot",  # shaderIntegerDotProduct
     "coopmat_f16",  # KHR cooperative matrix 16x16x16, A and B f16, C f32, subgroup scope
     "coopmat_bf16",  # the same with bfloat16
-    "memory_model",  # vulkanMemoryModel
+    "memory_model",  # vulkanMemoryModel, with device scope
     "bfloat16",  # VK_KHR_shader_bfloat16
     "subgroup_size_control",  # subgroupSizeControl
     "executable_info",  # VK_KHR_pipeline_executable_properties
@@ -205,7 +205,7 @@ def _features(chain: FeatureChain, subgroup: Any, matrices: tuple[str, ...]) -> 
         "coopmat_bf16": lambda: (
             brain is not None and bool(brain.storagePushConstant8) and "16x16x16 bf16 bf16 f32 f32 subgroup" in matrices
         ),
-        "memory_model": lambda: bool(chain.v12.vulkanMemoryModel),
+        "memory_model": lambda: bool(chain.v12.vulkanMemoryModel and chain.v12.vulkanMemoryModelDeviceScope),
         "bfloat16": lambda: brain is not None and bool(brain.storageBuffer8BitAccess),
         "subgroup_size_control": lambda: bool(chain.v13.subgroupSizeControl),
         "executable_info": lambda: chain.executable is not None and bool(chain.executable.pipelineExecutableInfo),

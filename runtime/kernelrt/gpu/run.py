@@ -85,7 +85,8 @@ class Recording(Resource):
         device, lib, null = self.device, self.device.vk.lib, self.device.vk.null
         if self._queries is not None:
             lib.vkCmdResetQueryPool(command, self._queries, 0, 2)
-            lib.vkCmdWriteTimestamp(command, lib.VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, self._queries, 0)
+            # Not before the compute work that was submitted earlier is over: that time is another recording's.
+            lib.vkCmdWriteTimestamp(command, lib.VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, self._queries, 0)
         for dispatch, wait in zip(self.dispatches, waits(each.access for each in self.dispatches), strict=True):
             if wait:
                 dispatch_barrier(device, command)
