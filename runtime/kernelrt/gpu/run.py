@@ -88,12 +88,12 @@ class Recording(Resource):
             # Not before the compute work that was submitted earlier is over: that time is another recording's.
             lib.vkCmdWriteTimestamp(command, lib.VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, self._queries, 0)
         for dispatch, wait in zip(self.dispatches, waits(each.access for each in self.dispatches), strict=True):
-            if wait:
-                dispatch_barrier(device, command)
             point, pipeline = lib.VK_PIPELINE_BIND_POINT_COMPUTE, dispatch.pipeline
             lib.vkCmdBindPipeline(command, point, pipeline.handle)
             sets = self._descriptors.of(dispatch)
             lib.vkCmdBindDescriptorSets(command, point, pipeline.layout, 0, 1, sets, 0, null)
+            if wait:  # behind the bindings, which need not wait
+                dispatch_barrier(device, command)
             lib.vkCmdDispatch(command, *dispatch.grid)
         barrier(device, command)
         if self._queries is not None:
