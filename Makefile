@@ -52,11 +52,11 @@ types: $(READY) ## pyright, strict for kernelc and kernelrt
 	$(BIN)/pyright --project pyproject.toml --pythonpath $(BIN)/python
 
 pytest: $(READY) ## the tests alone
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	$(BIN)/python -m pytest -n $(JOBS)
 
 test-oracle: $(READY) $(ORACLE)/.ready ## the runtime and its fp64 model against transformers (FORMATS=all: in every one; SEED=N: as in an earlier run)
 	$(ORACLE)/bin/python -m tests.oracle.against_transformers $(if $(SEED),--seed $(SEED))
-	FORMATS=$(FORMATS) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/oracle/live_parity.py
+	FORMATS=$(FORMATS) $(BIN)/python -m pytest -n $(JOBS) tests/oracle/live_parity.py
 	@cat build/oracle/*/*.txt
 
 # torch for the CPU has an index of its own, and the usual one's brings 3 GB of CUDA; where it is out of reach, pip takes that.
