@@ -1,4 +1,4 @@
-"""Vulkan's validation layers, synchronization checks included, have nothing to say of a whole life of an engine."""
+"""Vulkan's validation layers, synchronization checks included, have nothing to say of loading and running."""
 
 import os
 import subprocess
@@ -24,6 +24,10 @@ def test_the_layers_are_here_and_see_mistakes() -> None:
     said = _validated("wrong")
     assert "VUID-vkCmdCopyBuffer-size" in said
     assert "SYNC-HAZARD-WRITE-AFTER-WRITE" in said
+
+
+def test_loading_is_valid() -> None:
+    assert _validated("load") == "done\n"
 
 
 def test_an_engine_is_valid_from_its_first_call_to_its_last() -> None:

@@ -1,6 +1,9 @@
 """What runs under Vulkan's validation layers (test_validation.py): a whole life of an engine, or a known mistake."""
 
 import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
 from kernelc.buckets import Buckets
 from kernelrt.engine import Engine
@@ -14,7 +17,12 @@ from kernelrt.run_plan import Options
 from kernelrt.sampling import Sampling
 from kernelrt.step import Step
 from kernelrt.weights.random import RandomWeights
+from kernelrt.weights.slots import Formats
+from kernelrt.weights.source import open_checkpoint
+from tests.fixtures.checkpoints import write_gguf
 from tests.fixtures.engine import LAVAPIPE, bundle_of
+from tests.fixtures.weights import destination, silent
+from tests.oracle.weights import tensors
 
 
 def live() -> None:
@@ -33,6 +41,16 @@ def live() -> None:
         engine.measure_read(samples=1)
 
 
+def load() -> None:
+    """A GGUF file through a ring that is used again and again, its blocks by way of raw buffers and without them."""
+    model, formats = ModelSpec.load("tiny"), Formats("q4_0", "q4_0")
+    with tempfile.TemporaryDirectory() as folder, Device.open(LAVAPIPE) as device:
+        path = write_gguf(Path(folder) / "w.gguf", model, tensors(model, 1), "q4_0")
+        with open_checkpoint(path, "off") as checkpoint, destination(device, model, formats) as target:
+            checkpoint.load(target, silent)
+            checkpoint.load(replace(target, raw=()), silent)
+
+
 def wrong() -> None:
     """A copy from behind the end of a buffer, and two to one place with no barrier between them."""
     with Device.open(LAVAPIPE) as device, Buffer(device, 64) as a, Buffer(device, 64) as b:
@@ -47,5 +65,5 @@ def wrong() -> None:
 
 
 if __name__ == "__main__":
-    {"live": live, "wrong": wrong}[sys.argv[1]]()
+    {"live": live, "load": load, "wrong": wrong}[sys.argv[1]]()
     print("done")

@@ -13,10 +13,10 @@ import pytest
 from kernelrt.errors import InputError
 from kernelrt.gpu.device import Device
 from kernelrt.model import ModelSpec
+from kernelrt.threads import threads
 from kernelrt.weights.random import RandomWeights
 from kernelrt.weights.slots import Formats
 from kernelrt.weights.source import open_checkpoint
-from kernelrt.weights.stream import threads
 from tests.fixtures.checkpoints import write_folder, write_gguf
 from tests.fixtures.errors import one_line
 from tests.fixtures.weights import contents, destination, expected, silent
@@ -194,6 +194,15 @@ def test_a_value_that_is_no_number_is_named(
     with pytest.raises(InputError) as error:
         load(device, folder, ODD, Formats("f16", "f16"))
     one_line(error, f"tensor model.norm.weight: {said} at position 3;")
+
+
+def test_halves_that_stay_as_they_are_are_looked_at_too(device: Device, tmp_path: Path) -> None:
+    tensors = weights.tensors(TINY, fresh_seed())
+    tensors["model.layers.1.mlp.down_proj.weight"][61, 200] = np.nan
+    path = write_gguf(tmp_path / "w.gguf", TINY, tensors, "f16")
+    with pytest.raises(InputError) as error:
+        load(device, path, TINY, Formats("f16", "f16"))
+    one_line(error, str(path), "tensor blk.1.ffn_down.weight: a NaN at row 61, column 200;")
 
 
 @pytest.mark.parametrize(("quant", "at", "block"), [("q4_0", 0, 32), ("q8_0", 0, 32), ("q6_k", 208, 256)])

@@ -1,6 +1,6 @@
-"""Command buffers: recorded once, submitted as often as wanted, alone or several in one submission."""
+"""Command buffers: recorded, submitted as often as wanted, alone or several in one submission."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from kernelrt.gpu.api import Arena, CData
 from kernelrt.gpu.device import Device
@@ -10,10 +10,13 @@ from kernelrt.gpu.resource import Resource
 _LOOK_UP_NS = 200_000_000  # how long to wait before Python may see a signal (Ctrl-C)
 
 
-class Commands(Resource):
-    """One recorded command buffer. `record` is called once with the handle, between begin and end."""
+Record = Callable[[CData], None]  # puts commands into the command buffer of that handle
 
-    def __init__(self, device: Device, record: Callable[[CData], None]) -> None:
+
+class Commands(Resource):
+    """One command buffer, recorded now or, without `record`, later."""
+
+    def __init__(self, device: Device, record: Record | None = None) -> None:
         vk, arena = device.vk, Arena(device.vk)
         allocate = arena.new(
             "VkCommandBufferAllocateInfo",
@@ -25,7 +28,13 @@ class Commands(Resource):
         vk.call("vkAllocateCommandBuffers", device.handle, allocate, self._buffers)
         super().__init__(device)
         self.handle = self._buffers[0]
-        vk.call("vkBeginCommandBuffer", self.handle, arena.new("VkCommandBufferBeginInfo"))
+        if record is not None:
+            self.record(record)
+
+    def record(self, record: Record) -> None:
+        """Records it, anew if it was; what ran of it must be done."""
+        vk = self.device.vk
+        vk.call("vkBeginCommandBuffer", self.handle, Arena(vk).new("VkCommandBufferBeginInfo"))
         record(self.handle)
         vk.call("vkEndCommandBuffer", self.handle)
 
@@ -125,11 +134,12 @@ def copy_buffer(device: Device, source: CData, start: int, target: CData, offset
         commands.run()
 
 
-def fill_buffer(device: Device, target: CData, word: int) -> None:
-    """Sets every 32-bit word of a buffer and waits."""
+def fill_buffers(device: Device, words: Iterable[tuple[CData, int]]) -> None:
+    """Sets every 32-bit word of each buffer to a word of its own, and waits."""
 
     def record(command: CData) -> None:
-        device.vk.lib.vkCmdFillBuffer(command, target, 0, device.vk.whole, word)
+        for target, word in words:
+            device.vk.lib.vkCmdFillBuffer(command, target, 0, device.vk.whole, word)
         barrier(device, command)
 
     with Commands(device, record) as commands:

@@ -62,7 +62,10 @@ def choose(found: Sequence[DeviceInfo], select: str | None) -> int:
 
 
 class Device:
-    """An open device with one compute queue. Not thread-safe. What is created on it is destroyed with it."""
+    """An open device with one compute queue. What is created on it is destroyed with it.
+
+    Not thread-safe, but for pipelines, which may be made in several threads.
+    """
 
     def __init__(self, vk: Vk, physical: CData, info: DeviceInfo) -> None:
         self.vk = vk
@@ -89,7 +92,8 @@ class Device:
         out = vk.ffi.new("VkQueue*")
         vk.lib.vkGetDeviceQueue(self.handle, family, 0, out)
         self.queue = out[0]
-        pool = arena.new("VkCommandPoolCreateInfo", queueFamilyIndex=family)
+        again = vk.lib.VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT
+        pool = arena.new("VkCommandPoolCreateInfo", flags=again, queueFamilyIndex=family)
         self.command_pool = vk.create("vkCreateCommandPool", "VkCommandPool", self.handle, pool, vk.null)
         # Asked for its budget, RADV's null device crashes.
         known = frozenset[str]() if NULL_HARDWARE in info.name else info.extensions

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from kernelrt.gpu.api import Arena, CData
-from kernelrt.gpu.commands import copy_buffer, fill_buffer
+from kernelrt.gpu.commands import copy_buffer, fill_buffers
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.errors import GpuError
 from kernelrt.gpu.imported import Imported
@@ -129,7 +129,7 @@ class Buffer(Resource):
     def fill(self, word: int) -> None:
         """Sets every 32-bit word to `word` (0 to clear, a NaN pattern to poison)."""
         self.must_be_open()
-        fill_buffer(self.device, self.handle, word)
+        fill_buffers(self.device, [(self.handle, word)])
 
     def close(self) -> None:
         """Frees it, and the memory that is its own; a second call does nothing."""

@@ -70,7 +70,11 @@ _WISHES: dict[Use, tuple[Callable[[MemoryType], bool], ...]] = {
         lambda t: t.visible,
     ),
     "upload": (lambda t: t.device_local and t.visible, lambda t: t.visible),
-    "staging": (lambda t: t.visible and t.cached and not t.device_local, lambda t: t.visible),
+    "staging": (
+        lambda t: t.visible and t.cached and not t.device_local,
+        lambda t: t.visible and t.cached,
+        lambda t: t.visible,
+    ),
     "readback": (lambda t: t.visible and t.cached, lambda t: t.visible),
 }
 

@@ -82,19 +82,12 @@ class Recording(Resource):
             dispatch.check(device)
 
     def _record(self, command: CData) -> None:
-        device, lib, null = self.device, self.device.vk.lib, self.device.vk.null
+        device, lib = self.device, self.device.vk.lib
         if self._queries is not None:
             lib.vkCmdResetQueryPool(command, self._queries, 0, 2)
             # Not before the compute work that was submitted earlier is over: that time is another recording's.
             lib.vkCmdWriteTimestamp(command, lib.VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, self._queries, 0)
-        for dispatch, wait in zip(self.dispatches, waits(each.access for each in self.dispatches), strict=True):
-            point, pipeline = lib.VK_PIPELINE_BIND_POINT_COMPUTE, dispatch.pipeline
-            lib.vkCmdBindPipeline(command, point, pipeline.handle)
-            sets = self._descriptors.of(dispatch)
-            lib.vkCmdBindDescriptorSets(command, point, pipeline.layout, 0, 1, sets, 0, null)
-            if wait:  # behind the bindings, which need not wait
-                dispatch_barrier(device, command)
-            lib.vkCmdDispatch(command, *dispatch.grid)
+        record_dispatches(command, self.dispatches, self._descriptors)
         barrier(device, command)
         if self._queries is not None:
             lib.vkCmdWriteTimestamp(command, lib.VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, self._queries, 1)
@@ -102,6 +95,18 @@ class Recording(Resource):
     def _destroy(self) -> None:
         if self._queries is not None:
             self.device.vk.lib.vkDestroyQueryPool(self.device.handle, self._queries, self.device.vk.null)
+
+
+def record_dispatches(command: CData, dispatches: Sequence[Dispatch], descriptors: Descriptors) -> None:
+    """Puts dispatches into a command buffer, with barriers where one needs another's results."""
+    device, lib, null = descriptors.device, descriptors.device.vk.lib, descriptors.device.vk.null
+    for dispatch, wait in zip(dispatches, waits(each.access for each in dispatches), strict=True):
+        point, pipeline = lib.VK_PIPELINE_BIND_POINT_COMPUTE, dispatch.pipeline
+        lib.vkCmdBindPipeline(command, point, pipeline.handle)
+        lib.vkCmdBindDescriptorSets(command, point, pipeline.layout, 0, 1, descriptors.of(dispatch), 0, null)
+        if wait:  # behind the bindings, which need not wait
+            dispatch_barrier(device, command)
+        lib.vkCmdDispatch(command, *dispatch.grid)
 
 
 def run(

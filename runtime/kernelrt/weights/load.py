@@ -9,6 +9,7 @@ from kernelrt.errors import InputError
 from kernelrt.gpu.memory import Buffer
 from kernelrt.loading import Destination, LoadReport
 from kernelrt.machine import Progress
+from kernelrt.threads import threads
 from kernelrt.weights.cache import cache_key, cache_path
 from kernelrt.weights.collect import collect
 from kernelrt.weights.convert import Conversion, scratch_bytes
@@ -16,7 +17,7 @@ from kernelrt.weights.origin import Origin
 from kernelrt.weights.pieces import jobs
 from kernelrt.weights.planes_file import PlanesFile, part_bytes, write_planes
 from kernelrt.weights.slots import Slot
-from kernelrt.weights.stream import counted, stream, threads
+from kernelrt.weights.stream import counted, stream
 from kernelrt.weights.tensor import OpenFile
 
 _SPARE = 1 << 20  # bytes of a cache file beside its planes, at the most
@@ -71,12 +72,12 @@ def load(
 
 def _from_cache(cache: Cached, planes: Mapping[str, int], destination: Destination, progress: Progress) -> LoadReport:
     """InputError where it cannot be used."""
-    total, part = sum(planes.values()), part_bytes(destination.ring)
+    total = sum(planes.values())
     with OpenFile(cache.path) as file:
-        found = PlanesFile.of(file, cache.key, planes, part)
+        found = PlanesFile.of(file, cache.key, planes, part_bytes(destination.ring))
         stream(found.jobs(destination), destination, counted(progress, "weights", total))
-    memory = sum(buffer.nbytes for buffer in destination.ring) + threads() * part
-    return LoadReport(0.0, total, total, memory, f"repacked cache file {cache.path}")
+    ring = sum(buffer.nbytes for buffer in destination.ring)
+    return LoadReport(0.0, total, total, ring, f"repacked cache file {cache.path}")
 
 
 def _write(cache: Cached, planes: Mapping[str, Buffer], ring: Sequence[Buffer], progress: Progress) -> Iterable[str]:

@@ -13,6 +13,7 @@ from kernelrt.atomic import write_new
 from kernelrt.errors import FileError, InputError
 from kernelrt.machine import Progress
 from kernelrt.model import ModelSpec
+from kernelrt.threads import threads
 from kernelrt.weights.arrays import reshape, view
 from kernelrt.weights.folder_layout import folder_layout
 from kernelrt.weights.gguf_layout import gguf_layout
@@ -20,7 +21,6 @@ from kernelrt.weights.layout import FileLayout, Planned
 from kernelrt.weights.partial import partial_file, partial_folder
 from kernelrt.weights.q6_k import q6_k
 from kernelrt.weights.quantize import Values, q4_0, q8_0
-from kernelrt.weights.stream import threads
 from kernelrt.weights.synthetic import chunks, values
 from kernelrt.weights.tensor import BF16, F16, F32, Q4_0, Q6_K, Q8_0, Bytes, Encoding
 

@@ -14,6 +14,9 @@ from kernelrt.weights.slots import Slot
 from kernelrt.weights.stream import Copy, Fill, Job, Unpack
 
 _TASK = 1 << 21  # weights that one thread converts before it takes the next task
+# Bytes that one thread reads where nothing is converted. Each task costs the threads some changes of the interpreter's
+# lock, and the more of them wait for it, the more each costs.
+_READ = 8 << 20
 _ALIGN = 16  # bytes, of the pieces of a staging buffer
 
 
@@ -43,7 +46,7 @@ class _Piece:
 
     def fills(self, at: int) -> Iterator[Fill]:
         """Tasks that write it to byte `at` of a staging buffer."""
-        step = max(1, _TASK // self.slot.width)
+        step = max(1, _READ // self.row_bytes if self.conversion.in_place else _TASK // self.slot.width)
         for row in range(0, self.count, step):
             count = min(step, self.count - row)
             yield partial(_fill, self.conversion, self.first + row, count, at + row * self.row_bytes, self.row_bytes)

@@ -17,16 +17,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
 from kernelrt.errors import InputError
 from kernelrt.gpu.commands import Submission, copying
 from kernelrt.gpu.memory import Buffer
 from kernelrt.jsonio import Node, seal, unseal
 from kernelrt.loading import Destination
+from kernelrt.threads import threads
 from kernelrt.weights.origin import Origin
 from kernelrt.weights.partial import partial_file
-from kernelrt.weights.stream import Copy, Fill, Job, threads
+from kernelrt.weights.stream import Copy, Fill, Job
 from kernelrt.weights.tensor import OpenFile
 
 _PART = 4 << 20  # bytes that have a checksum of their own, and that one thread reads at a time
@@ -93,10 +92,10 @@ class PlanesFile:
     def _fill(self, plane: _Plane, number: int, at: int, view: memoryview) -> None:
         begin = number * self.part
         nbytes = min(self.part, plane.nbytes - begin)
-        content = self.file.bytes(plane.start + begin, nbytes)
-        if zlib.crc32(content.data) != plane.checksums[number]:
+        content = view[at : at + nbytes]
+        self.file.read(plane.start + begin, content)
+        if zlib.crc32(content) != plane.checksums[number]:
             raise InputError(f"{self.file.path}: damaged (a checksum of {plane.name} differs)")
-        np.frombuffer(view, np.uint8, nbytes, at)[:] = content
 
 
 def part_bytes(ring: Sequence[Buffer]) -> int:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from kernelrt.errors import InputError
 from kernelrt.specfile import open_file
-from kernelrt.weights.arrays import reshape
 from kernelrt.weights.origin import Origin
 
 Bytes = NDArray[np.uint8]
@@ -56,13 +55,12 @@ class OpenFile:
     def size(self) -> int:
         return self.origin.size
 
-    def bytes(self, start: int, count: int) -> Bytes:
-        """`count` bytes from `start`. InputError where the file cannot be read, or has not got them any more."""
-        found = np.empty(count, np.uint8)
+    def read(self, start: int, out: memoryview) -> None:
+        """Fills `out` with the file's bytes from `start` on. InputError where it cannot be read, or ends before."""
         at = 0
-        while at < count:
+        while at < len(out):
             try:
-                got = os.preadv(self._file.fileno(), [found[at:].data], start + at)
+                got = os.preadv(self._file.fileno(), [out[at:]], start + at)
             except OSError as error:
                 raise InputError(f"{self.path}: cannot be read: {error.strerror or error}") from None
             if not got:
@@ -70,6 +68,11 @@ class OpenFile:
                     f"{self.path}: cut off while it was read: it had {self.size} bytes and ends at {start + at} now"
                 )
             at += got
+
+    def bytes(self, start: int, count: int) -> Bytes:
+        """`count` bytes from `start`. Raises what `read` does."""
+        found = np.empty(count, np.uint8)
+        self.read(start, found.data)
         return found
 
     def close(self) -> None:
@@ -108,7 +111,12 @@ class Tensor:
     def nbytes(self) -> int:
         return math.prod(self.shape[:-1]) * self.row_bytes
 
+    def read(self, first: int, out: Bytes) -> None:
+        """Fills `out` (uint8 [count, row_bytes], contiguous) with rows from `first` on; a vector is one row."""
+        self.file.read(self.start + first * self.row_bytes, out.data.cast("B"))
+
     def rows(self, first: int, count: int) -> Bytes:
-        """The bytes of some rows (a vector is one row): uint8 [count, row_bytes]."""
-        start = self.start + first * self.row_bytes
-        return reshape(self.file.bytes(start, count * self.row_bytes), count, self.row_bytes)
+        """The bytes of some rows: uint8 [count, row_bytes]."""
+        found = np.empty((count, self.row_bytes), np.uint8)
+        self.read(first, found)
+        return found
