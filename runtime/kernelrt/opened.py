@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from kernelrt.bundle import Bundle
+from kernelrt.gpu.commands import fill_buffers
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import allocate
 from kernelrt.gpu.placement import Placement
@@ -50,10 +51,10 @@ def opened(bundle: Bundle, weights: Weights, options: Options, progress: Progres
         shared = {} if offload is None else offload.buffers
         machine = Machine(device, bundle, {**allocate(device, placement), **shared})
         machine.compile((*(call.kernel for call in plan.calls), *plan.repack), progress)
-        for item in plan.items:
-            if item.category in ("activations", "KV cache"):
-                machine.buffers[item.name].fill(0)  # counters must begin so; the rest for the same bits every time
-        machine.buffers["ones"].fill(_FLOAT_ONE)
+        # Counters must begin so; the rest for the same bits every time.
+        cleared = {item.name: 0 for item in plan.items if item.category in ("activations", "KV cache")}
+        words = {**cleared, "ones": _FLOAT_ONE}
+        fill_buffers(device, [(machine.buffers[name].handle, word) for name, word in words.items()])
         report = weights.load(_destination(plan, machine), progress)
         with machine.record(plan.load) as tables:
             tables.run()
