@@ -7,6 +7,7 @@ import numpy as np
 
 from kernelc.chain import can_chain, chained
 from tests.kernels.case import Case
+from tests.kernels.harness import bound
 
 DONE = 0x20000000  # what a counter holds when all workgroups of a dispatch have arrived
 
@@ -14,16 +15,14 @@ DONE = 0x20000000  # what a counter holds when all workgroups of a dispatch have
 def in_chain(case: Case) -> Case:
     """The case behind a dispatch that is done, for poison has the bit that says so."""
     counters = {"here": np.array([DONE], np.uint32), "after": np.zeros(1, np.uint32)}
-    tolerance = (
-        case.tolerance if not isinstance(case.tolerance, float | int) else dict.fromkeys(case.expected, case.tolerance)
-    )
+    bounds = {name: bound(case, name) for name in case.expected}
     return replace(
         case,
         name=f"{case.name}.chained",
         spec=chained(case.spec),
         arrays={**case.arrays, "here": np.zeros(1, np.uint32)},
         expected={**case.expected, **counters},
-        tolerance={**tolerance, "here": 0, "after": 0},
+        tolerance={**bounds, "here": 0, "after": 0},
     )
 
 
