@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from kernelrt.abi import ELEMENT_BYTES, Binding, Constant, Dim, Value, Work
+from kernelrt.chain import is_link
 
 __all__ = [
     "ELEMENT_BYTES",
@@ -66,6 +67,11 @@ class KernelSpec:
     subgroup: int = 0
     nonprivate: tuple[str, ...] = ()
     tags: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def chained(self) -> bool:
+        """Whether it waits itself for the dispatch in front (kernelc.chain)."""
+        return is_link(self.bindings)
 
     @property
     def param(self) -> dict[str, Value]:

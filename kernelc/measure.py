@@ -19,6 +19,7 @@ from kernelc.buckets import MAX_BATCH
 from kernelc.kernel import Binding, KernelSpec
 from kernelrt import params
 from kernelrt.abi import specialization
+from kernelrt.calls import BEFORE
 from kernelrt.gpu.descriptors import Dispatch
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import Buffer
@@ -160,6 +161,8 @@ def _filled(buffer: Buffer, binding: Binding, spec: KernelSpec, rng: np.random.G
         buffer.write(rng.standard_normal(nbytes // 4, dtype=np.float32))
     elif binding.dtype.startswith("f16") or halves:
         buffer.write((rng.standard_normal(nbytes // 2, dtype=np.float32) * 0.05).astype(np.float16))
+    elif binding.name == BEFORE:
+        buffer.fill(0xFFFFFFFF)  # nothing to wait for
     elif binding.access == "r" and binding.name not in ("tokens", "row_max"):
         buffer.write(rng.integers(0, 2**32, nbytes // 4, dtype=np.uint32))
     else:

@@ -7,6 +7,7 @@ from types import ModuleType
 
 from kernelc import kernels
 from kernelc.buckets import Buckets, check_embedding
+from kernelc.chain import can_chain, chained
 from kernelc.kernel import KernelSpec
 from kernelc.target import TargetSpec
 from kernelrt.errors import InputError
@@ -29,7 +30,7 @@ def plan(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> tuple[Kernel
     if buckets.seq[-1] > model.max_positions:
         raise InputError(f"--seq: {buckets.seq[-1]} is more than the {model.max_positions} positions of {model.name}")
     check_embedding(buckets.embedding, model)
-    specs = tuple(_pinned(spec, target) for family in families() for spec in family.kernels(model, target, buckets))
+    specs = tuple(_fitted(spec, target) for family in families() for spec in family.kernels(model, target, buckets))
     seen: set[str] = set()
     for spec in specs:
         if spec.name in seen:
@@ -58,6 +59,9 @@ def _check(spec: KernelSpec, target: TargetSpec) -> None:
         )
 
 
-def _pinned(spec: KernelSpec, target: TargetSpec) -> KernelSpec:
-    """A driver may choose among subgroup sizes by its own rules: where the target can be asked, every kernel asks."""
-    return replace(spec, subgroup=spec.subgroup or target.pinned_subgroup)
+def _fitted(spec: KernelSpec, target: TargetSpec) -> KernelSpec:
+    """A driver may choose among subgroup sizes by its own rules: where the target can be asked, every kernel asks. And
+    what can be in a chain is, where the target knows chains.
+    """
+    pinned = replace(spec, subgroup=spec.subgroup or target.pinned_subgroup)
+    return chained(pinned) if target.chains and can_chain(pinned) else pinned

@@ -53,4 +53,5 @@ def _declarations(spec: KernelSpec) -> str:
 def render(spec: KernelSpec, folder: Path | None = None) -> str:
     """The GLSL source of a kernel, whole: includes expanded, every name bound (jinja2.UndefinedError otherwise)."""
     template = environment(folder or template_dir()).get_template(f"glsl/{spec.family}.comp.j2")
-    return template.render(spec.param, declarations=_declarations(spec), nonprivate=bool(spec.nonprivate))
+    how = {"nonprivate": bool(spec.nonprivate), "chained": spec.chained}
+    return template.render(spec.param, declarations=_declarations(spec), **how)

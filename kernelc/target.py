@@ -14,6 +14,7 @@ from kernelrt.specfile import (
     builtin,
     check_keys,
     close,
+    flag,
     integer,
     kind_of,
     name,
@@ -70,11 +71,12 @@ class TargetSpec:
 
     `features` are of the runtime's vocabulary (kernelrt.gpu.features), as KernelSpec.requires are.
     `subgroup` is the size that pipelines are created with (0: any) and lies within min_subgroup..max_subgroup.
-    `shared_memory` and `max_storage_range` are bytes, `max_workgroup` invocations. Rates are peaks that no measurement
-    may exceed: GB/s (1e9 bytes), TFLOP/s, int8 TOP/s; 0: none is stated, and no roofline is drawn. `npu` is mlir-aie's
-    name of the machine's NPU ("": it has none). `offline_compiler`
-    names a compiler that makes the device's machine code without the device ("radv:<family>"); `spill_limit` is the
-    most register spills that a build may show there (None: not a criterion). `tune` holds the sizes that the plan
+    `shared_memory` and `max_storage_range` are bytes, `max_workgroup` invocations. Rates are peaks that no
+    measurement may exceed: GB/s (1e9 bytes), TFLOP/s, int8 TOP/s; 0: none is stated, and no roofline is drawn.
+    `chains`: the device begins dispatches in their order, so that one may wait in its kernel for those before
+    (kernelc.chain). `npu` is mlir-aie's name of the machine's NPU ("": it has none). `offline_compiler` names a
+    compiler that makes the device's machine code without the device ("radv:<family>"); `spill_limit` is the most
+    register spills that a build may show there (None: not a criterion). `tune` holds the sizes that the plan
     chooses by (TUNE_KEYS).
     """
 
@@ -91,6 +93,7 @@ class TargetSpec:
     fp32_tflops: float
     fp16_tflops: float
     int8_tops: float
+    chains: bool = False
     npu: str = ""
     offline_compiler: str | None = None
     spill_limit: int | None = None
@@ -112,6 +115,7 @@ class TargetSpec:
         integer("max_storage_range", self.max_storage_range, high=MAX_RANGE)
         for key in _RATES:
             object.__setattr__(self, key, number(key, getattr(self, key), zero=True))
+        flag("chains", self.chains)
         if self.npu != "":
             text("npu", self.npu, NPUS)
         if self.offline_compiler is not None:

@@ -10,7 +10,7 @@ from kernelrt.params import NBYTES
 
 # Raised whenever a runtime of before could launch a kernel wrongly: the numbering of bindings, the params buffer, the
 # specialization ids, the meaning of a grid. The loader refuses every other number.
-ABI = 2
+ABI = 3
 
 # Bytes of one element of a binding, by dtype. "params" is the one small buffer of run-time scalars (kernelrt.params).
 ELEMENT_BYTES: Mapping[str, int] = MappingProxyType(

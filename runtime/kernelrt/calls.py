@@ -6,15 +6,20 @@ from dataclasses import dataclass, replace
 from kernelrt.abi import KernelEntry
 
 PARAMS = "params"
+BEFORE = "before"  # the counter that a link of a chain waits for (kernelrt.chain)
+_DONE = "ones"  # what reads as one whose dispatch is done: a link that stands alone waits for nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One dispatch: `buffers` names the buffer of each binding, in their order; `rows` sizes the grid."""
+    """One dispatch: `buffers` names the buffer of each binding, in their order; `rows` sizes the grid. `follows`: it
+    waits itself for the call in front, so that it needs no barrier.
+    """
 
     kernel: KernelEntry
     rows: int
     buffers: tuple[str, ...]
+    follows: bool = False
 
     @property
     def grid(self) -> tuple[int, int, int]:
@@ -28,7 +33,8 @@ def call(kernel: KernelEntry, rows: int, **binds: str) -> Call:
     """
 
     def name(binding: str, dtype: str) -> str:
-        return PARAMS if dtype == "params" else binds.get(binding, f"{kernel.name}.{binding}")
+        alone = _DONE if binding == BEFORE else f"{kernel.name}.{binding}"
+        return PARAMS if dtype == "params" else binds.get(binding, alone)
 
     return Call(kernel, rows, tuple(name(binding.name, binding.dtype) for binding in kernel.bindings))
 

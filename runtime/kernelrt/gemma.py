@@ -17,6 +17,7 @@ from typing import Literal
 from kernelrt.abi import KernelEntry, Value
 from kernelrt.buffers import npu_caches
 from kernelrt.calls import Call, call
+from kernelrt.chain import linked
 from kernelrt.kernels import Kernels
 from kernelrt.model import LayerKind, ModelSpec
 
@@ -111,7 +112,7 @@ class Gemma:
                 call(attention, rows, qkv="qkv", **heads, **written("a")),
                 *self.after_step(rows, i),
             ]
-        return calls
+        return linked(calls)
 
     def before_step(self, rows: int, i: int) -> Iterator[Call]:
         """A step's products before the attention of a layer."""

@@ -58,6 +58,7 @@ class Machine:
                 tuple(self.buffers[name] for name in call.buffers),
                 call.grid,
                 tuple(binding.access != "r" for binding in call.kernel.bindings),
+                call.follows,
             )
             for call in calls
         ]

@@ -90,6 +90,13 @@ def text(field: str, value: object, choices: Iterable[str] = ()) -> str:
     return value
 
 
+def flag(field: str, value: object) -> bool:
+    """Checks for true or false."""
+    if not isinstance(value, bool):
+        raise FieldError(field, f"expected true or false, found {shown(value)}")
+    return value
+
+
 def name(field: str, value: object) -> str:
     """`value` as a name that can be a file's (NAME). Raises FieldError."""
     found = text(field, value)

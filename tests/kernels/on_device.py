@@ -10,19 +10,26 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Iterator
+from itertools import islice
 
 from kernelc.target import TargetSpec
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.errors import GpuError
 from tests.kernels import cases, harness
 from tests.kernels.case import Case
+from tests.kernels.chains import links
+from tests.kernels.products import on_gpu
 
 
 def every_case(target: TargetSpec, families: list[str] | None = None) -> Iterator[Case]:
-    """The cases of all families, or of those named, for the forms that `target` has."""
+    """The cases of all families, or of those named, for the forms that `target` has; in chains too, where a GPU's can
+    be, and on lavapipe one of each family: it compiles them for seconds.
+    """
     for module in pkgutil.iter_modules(cases.__path__):
         if not families or module.name in families:
-            yield from importlib.import_module(f"{cases.__name__}.{module.name}").cases(target)
+            found = list(importlib.import_module(f"{cases.__name__}.{module.name}").cases(target))
+            yield from found
+            yield from islice(links(found), None if on_gpu(target) else 1)
 
 
 def main() -> int:

@@ -14,20 +14,23 @@ from kernelrt.gpu.resource import Resource
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """One dispatch: `buffers[i]` is bound to binding i, and `writes[i]` is whether the kernel may write it (None: any);
-    `grid` counts workgroups in x, y, z.
+    `grid` counts workgroups in x, y, z. `follows`: the kernel waits itself until the dispatch in front is done.
     """
 
     pipeline: Pipeline
     buffers: tuple[Buffer, ...]
     grid: tuple[int, int, int]
     writes: tuple[bool, ...] | None = None
+    follows: bool = False
 
     @property
-    def access(self) -> tuple[set[int], set[int]]:
-        """The buffers that it uses, and those among them that it may write, by identity."""
+    def access(self) -> tuple[set[int], set[int], bool]:
+        """What kernelrt.gpu.hazards asks for: the buffers that it uses, and those among them that it may write, by
+        identity; whether it follows.
+        """
         writes = (True,) * len(self.buffers) if self.writes is None else self.writes
         written = {id(buffer) for buffer, write in zip(self.buffers, writes, strict=True) if write}
-        return {id(buffer) for buffer in self.buffers}, written
+        return {id(buffer) for buffer in self.buffers}, written, self.follows
 
     @property
     def bound(self) -> tuple[int, ...]:

@@ -91,5 +91,5 @@ float merged_weight(uint g) {
     float total = stage_weight[g];
     [[unroll]] for (uint s = 1; s < SLOTS; ++s)
         if (s < SUBGROUPS) total += stage_weight[s * GROUP + g];
-    return total;
+    return total{{ " * in_time" if chained }};
 }

@@ -82,8 +82,16 @@ void main() {
     if (gl_LocalInvocationID.x == 0) taken = gl_NumSubgroups * ROWS;
     uint first = begin + gl_SubgroupID * ROWS;
     uint step = 0;
-    ask();
+{% if chained %}
+    ask_weights();
     if (first < end) load(first, step);
+    await();
+    ask();
+{% else %}
+    ask();
+    ask_weights();
+    if (first < end) load(first, step);
+{% endif %}
     prologue();
     {{ each() }} acc[m][r] = 0.0;
     while (first < end) {
@@ -103,7 +111,7 @@ void main() {
         first = next;
     }
     barrier();
-    const float scale = norm_scale();
+    const float scale = norm_scale(){{ " * in_time" if chained }};
     const uint b = 0;  // the blocks are of the forms for several rows too
     const uint live = 1;
     for (uint n = begin + gl_LocalInvocationID.x; n < end; n += WORKGROUP) {
@@ -113,4 +121,7 @@ void main() {
 
     }
     {% block finish %}{% endblock %}
+{% if chained %}
+    arrive();
+{% endif %}
 }

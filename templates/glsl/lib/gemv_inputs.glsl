@@ -1,5 +1,5 @@
 // The activations of a gemv into shared memory: a row x, or a norm stretch. An invocation takes octets, eight
-// neighbours each. `ask` comes before the weights are asked for, `prologue` after it: loads are answered in their order.
+// neighbours each. `ask` asks for activations and `ask_weights` for the norms'; loads are answered in their order.
 const uint PARTS = (PADDED / 8u + WORKGROUP - 1u) / WORKGROUP;
 const uint QUADS = {{ "PADDED" if prologue == "none" else width ~ "u" }} / 4u;
 uint octet(uint i) { return gl_LocalInvocationID.x + i * WORKGROUP; }
@@ -23,13 +23,17 @@ float rms_scale(uint which) {
     for (uint i = gl_SubgroupInvocationID; i < gl_NumSubgroups; i += gl_SubgroupSize) square += squares[which][i];
     return inversesqrt(subgroupAdd(square) / {{ "%.1f" % width }} + {{ eps }});
 }
+void ask_weights() {
+    {{ each_quad() }} {
+        post[i][h] = post_weight[quad(i, h)];
+        pre[i][h] = pre_weight[quad(i, h)];
+    }
+}
 void ask() {
     const uint base = (params.rows - 1) * QUADS;
     {{ each_quad() }} {
         y[i][h] = branch[base + quad(i, h)];
         z[i][h] = residual[base + quad(i, h)];
-        post[i][h] = post_weight[quad(i, h)];
-        pre[i][h] = pre_weight[quad(i, h)];
     }
 }
 void prologue() {
@@ -57,6 +61,7 @@ void prologue() {
 float norm_scale() { return rms_scale(1); }
 {% else %}
 vec4 value[PARTS][2];
+void ask_weights() {}
 void ask() {
     {{ each_quad() }} value[i][h] = x[quad(i, h)];
 }

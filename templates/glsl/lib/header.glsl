@@ -39,3 +39,6 @@ struct Params {
 };
 
 {{ declarations }}
+{% if chained %}
+{% include "glsl/lib/chain.glsl" %}
+{% endif %}

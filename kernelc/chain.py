@@ -1,0 +1,37 @@
+"""Chains: the kernels of a step of one row that wait for each other themselves (templates/glsl/lib/chain.glsl).
+
+A barrier lets the next dispatch begin when the last workgroup of the one before has ended; in a chain its workgroups
+begin as there is room, and ask for their weights while they wait. That takes a device that begins dispatches in their
+order (TargetSpec.chains). Where it does not, the wait is given up and the results are NaN. The runtime's half is
+kernelrt.chain.
+"""
+
+from dataclasses import replace
+
+from kernelc.kernel import Binding, KernelSpec
+from kernelrt.calls import BEFORE
+from kernelrt.chain import AFTER, HERE
+
+_COUNTERS = (Binding(BEFORE, "u32", (1,)), Binding(HERE, "u32", (1,), "rw"), Binding(AFTER, "u32", (1,), "rw"))
+
+
+def can_chain(spec: KernelSpec) -> bool:
+    """Whether the kernel has a form for chains: the products of one row and the attention between them. The head has
+    none: it begins another recording.
+    """
+    tags = dict(spec.tags)
+    if spec.family == "attn_decode":
+        return tags["writes"] == "rows_f32"
+    return tags.get("form") == "gemv" and spec.family != "head"
+
+
+def chained(spec: KernelSpec) -> KernelSpec:
+    """The kernel as a link of a chain. What others of the chain write or read is in Vulkan's memory model."""
+    activations = (binding.name for binding in spec.bindings if "rows" in binding.shape)
+    counters = (binding.name for binding in _COUNTERS)
+    return replace(
+        spec,
+        bindings=(*spec.bindings, *_COUNTERS),
+        requires=tuple(dict.fromkeys((*spec.requires, "memory_model"))),
+        nonprivate=tuple(dict.fromkeys((*spec.nonprivate, *activations, *counters))),
+    )
