@@ -31,24 +31,11 @@ uint w_at(uint m, uint plane, uint row) {
 }
 {{ spread("x", x_units) }}
 {{ spread("w", w_units) }}
-// A value that the compiler takes for unknown and one of each lane: what comes out of a shuffle it neither computes anew in each step, between two
-// barriers, nor folds into an instruction, nor keeps where it has to be copied from for every use.
-uint held(uint value) { return subgroupShuffle(value, gl_SubgroupInvocationID); }
 {% include "glsl/lib/tile_load.glsl" %}
 {% if operand == "bf16" %}
 {% include "glsl/lib/bfloat16.glsl" %}
 {% endif %}
-{% if ranged %}
-
-// A power of two for every 32 of x, and one that takes the row's largest value to 2^14..2^15: together at most 1.
-float x_factor[X_LOADS];
-void load_factors(uint m0) {
-    [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
-        const uint row = m0 + x_row(gl_LocalInvocationID.x + i * WORKGROUP);
-        x_factor[i] = to_range(row_max[min(row, max(params.rows, 1u) - 1u)]);
-    }
-}
-{% endif %}
+{% include "glsl/lib/coopmat_factors.glsl" %}
 {% if pack > 1 %}
 
 // Bytes i and i + 8 become word i, so that the weights of one index in eight words belong to eight columns side by side.
@@ -63,19 +50,6 @@ uvec4 interleave(uvec4 words) {
 }
 // Where the unit `part` of a row of x belongs: beside that which meets the other half of the words.
 uint x_place(uint part) { return {{ "part / 8 * 8 + part % 4 * 2 + part / 4 % 2" if pack == 4 else "part / 4 * 4 + part % 2 * 2 + part / 2 % 2" }}; }
-// The weights for the columns from 8 * index on, as integers. The bits 0x6400 | n are the half 1024 + n; with 0x6400 in a register, masking and
-// this are one operation on NVIDIA, whose LOP3 takes one constant.
-uint thousand;
-f16vec2 decode(f16vec2 words, uint index) {
-    const uint pair = packFloat2x16(words);
-    const uint bits = index % 2 == 0 ? pair : pair >> 8;
-{% if pack == 4 %}
-    if (index < 2) return unpackFloat2x16((bits & 0x000F000Fu) | thousand) - float16_t(1032.0);
-    return unpackFloat2x16((bits & 0x00F000F0u) | thousand) * float16_t(0.0625) - float16_t(72.0);
-{% else %}
-    return unpackFloat2x16(((bits & 0x00FF00FFu) ^ 0x00800080u) | thousand) - float16_t(1152.0);
-{% endif %}
-}
 {% else %}
 uint x_place(uint part) { return part; }
 {% endif %}
