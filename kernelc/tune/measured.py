@@ -3,10 +3,14 @@
 from collections.abc import Callable, Sequence
 
 from kernelc.kernel import KernelSpec
+from kernelc.kernels import coopmat_lanes
 from kernelc.measure import Bench, Trial, compete
+from kernelc.render import render
+from kernelc.toolchain import glslang
 from kernelc.tune.candidate import Compiled
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.errors import DeviceLostError, GpuError
+from kernelrt.gpu.lanes import FEATURE, LANES, look
 
 
 class Measured:
@@ -49,6 +53,7 @@ class Measured:
 
 def check_device(device: Device, kernels: Sequence[KernelSpec]) -> None:
     """Raises GpuError where the device cannot run kernels of the plan."""
+    _learn(device, kernels)
     info = device.info
     needed = {feature for spec in kernels for feature in spec.requires}
     missing = sorted(needed - info.features)
@@ -61,3 +66,12 @@ def check_device(device: Device, kernels: Sequence[KernelSpec]) -> None:
             f"{info.name} cannot run these kernels: it has no {', '.join(lacks)}; "
             "choose another with --device, or --offline for a target with an offline compiler"
         )
+
+
+def _learn(device: Device, kernels: Sequence[KernelSpec]) -> None:
+    """Lets a device see what no query tells (kernelrt.gpu.lanes), where kernels rely on it."""
+    spec = coopmat_lanes.spec(subgroup=LANES)
+    able = device.info.features.issuperset(spec.requires)
+    able = able and device.info.min_subgroup <= LANES <= device.info.max_subgroup
+    if able and any(FEATURE in kernel.requires for kernel in kernels):
+        look(device, glslang.compile(render(spec), spec.name), spec.subgroup)

@@ -9,6 +9,7 @@ from kernelrt.gpu.commands import fill_buffers
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import allocate
 from kernelrt.gpu.placement import Placement
+from kernelrt.lanes import learn
 from kernelrt.loading import Destination, LoadReport, Repack, Weights
 from kernelrt.machine import Machine, Progress
 from kernelrt.npu.choose import chosen
@@ -44,6 +45,7 @@ def opened(bundle: Bundle, weights: Weights, options: Options, progress: Progres
         if npu is not None:
             stack.callback(npu.close)
         device = stack.enter_context(Device.open(options.device))
+        learn(device, bundle)
         plan = plan_run(bundle, device.info, replace(options, attention=phases))
         weights.check(plan.model, plan.formats)
         placement = plan.place(device)

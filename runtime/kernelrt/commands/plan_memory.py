@@ -24,6 +24,7 @@ def plan_memory(
     from kernelrt.commands.places import find_bundle
     from kernelrt.console.output import print_json
     from kernelrt.gpu.device import Device
+    from kernelrt.lanes import learn
     from kernelrt.npu.choose import chosen
     from kernelrt.run_plan import Options, plan_run
     from kernelrt.where import Phases
@@ -34,6 +35,7 @@ def plan_memory(
         npu.close()
     options = Options(device, context, batch, attention=phases)
     with Device.open(device) as opened:
+        learn(opened, loaded)
         plan = plan_run(loaded, opened.info, options)
         memory = MemoryPlan(plan.place(opened), opened.memory, plan.split.shared_bytes(plan.slots))
         name = opened.info.name

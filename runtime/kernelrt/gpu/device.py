@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from kernelrt.gpu import heaps
 from kernelrt.gpu.api import Arena, CData, Vk
@@ -116,6 +117,10 @@ class Device:
             device = Device(vk, physical, info)
             stack.callback(device.close)
             yield device
+
+    def learn(self, feature: str) -> None:
+        """The device has a feature that no query tells and a kernel has shown."""
+        self.info = replace(self.info, features=self.info.features | {feature})
 
     def owns(self, key: int, close: Callable[[], None]) -> None:
         """Registers what must be destroyed before the device; `disown` takes it out again."""

@@ -18,6 +18,7 @@ FEATURES = (
     "integer_dot",  # shaderIntegerDotProduct
     "coopmat_f16",  # KHR cooperative matrix 16x16x16, A and B f16, C f32, subgroup scope
     "coopmat_bf16",  # the same with bfloat16
+    "coopmat_mma",  # coopmat_f16 whose elements lie in lanes as NVIDIA's mma.m16n8k16 has them (kernelrt.gpu.lanes)
     "memory_model",  # vulkanMemoryModel, with device scope
     "bfloat16",  # VK_KHR_shader_bfloat16
     "subgroup_size_control",  # subgroupSizeControl
@@ -205,6 +206,7 @@ def _features(chain: FeatureChain, subgroup: Any, matrices: tuple[str, ...]) -> 
         "coopmat_bf16": lambda: (
             brain is not None and bool(brain.storagePushConstant8) and "16x16x16 bf16 bf16 f32 f32 subgroup" in matrices
         ),
+        "coopmat_mma": lambda: False,  # no query tells it: a device learns it
         "memory_model": lambda: bool(chain.v12.vulkanMemoryModel and chain.v12.vulkanMemoryModelDeviceScope),
         "bfloat16": lambda: brain is not None and bool(brain.storageBuffer8BitAccess),
         "subgroup_size_control": lambda: bool(chain.v13.subgroupSizeControl),
