@@ -45,7 +45,7 @@ def measure(device: Device, spec: KernelSpec, target: TargetSpec, repeats: int, 
     with Bench(device, repeats) as bench:
         [(ns,)] = compete([[bench.trial(spec, glslang.compile(render(spec), spec.name))]], rounds)
     moved = spec.work.bytes_read + spec.work.bytes_written
-    peak = target.fp16_tflops if spec.param.get("form") == "coopmat" else target.fp32_tflops
+    peak = target.fp16_tflops if spec.param.get("form") in ("coopmat", "direct") else target.fp32_tflops
     floor = max(moved / target.bandwidth_gbs, spec.work.flops / peak / 1000) if target.bandwidth_gbs else math.nan
     return Figure(spec.name, spec.work.rows, ns / 1000, moved / ns, spec.work.flops / ns / 1000, floor / ns)
 

@@ -91,7 +91,7 @@ def tags(
     capacity: int = 0,
     chunk: int = 0,
     ring: int = 0,
-    form: Literal["", "gemv", "matvec", "tile", "coopmat"] = "",
+    form: Literal["", "gemv", "matvec", "tile", "coopmat", "direct"] = "",
     quant: str = "",
     unit: int = 0,
     math: Literal["", "f32", "int16", "f16", "bf16"] = "",

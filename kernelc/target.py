@@ -48,12 +48,13 @@ def _tune_keys() -> dict[str, tuple[int, int]]:
             found[f"{product}_rows{batch}"] = (32, 1)
             found[f"{product}_rows_per_workgroup{batch}"] = any_rows
         found[f"{product}_depth"] = (32, 1)
+        found[f"{product}_direct_bn"] = (512, 32)
         for rows in ("_short",) if product == "head" else ("", "_short"):
             found |= {f"{product}_coopmat_{side}{rows}": edge for side in ("bm", "bn", "m", "n")}
             if product == "ffn_gate_up":  # its two sums become one, and leave in blocks of 32
                 found[f"{product}_coopmat_bn{rows}"] = (512, 32)
             else:
-                found[f"{product}_coopmat_splits{rows}"] = (64, 1)
+                found[f"{product}_coopmat_splits{rows}"] = found[f"{product}_direct_splits"] = (64, 1)
     return found
 
 

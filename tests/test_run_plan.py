@@ -13,6 +13,7 @@ from kernelrt.gpu.device import Device
 from kernelrt.gpu.features import DeviceInfo
 from kernelrt.gpu.placement import OutOfMemoryError
 from kernelrt.kernels import UnfitDeviceError
+from kernelrt.lanes import learn
 from kernelrt.model import ModelSpec
 from kernelrt.run_plan import RING, Options, Turn, model_of, plan_run, totals
 from kernelrt.weights.slots import slots
@@ -184,6 +185,30 @@ def test_exact_takes_no_matrix_units(device: Device) -> None:
 
     assert forms(exact=True) == {"gemv", "tile"}
     assert forms(exact=False) >= {"gemv", "coopmat"}
+
+
+def test_a_form_that_relies_on_the_order_of_lanes_is_taken_where_a_device_has_shown_it(device: Device) -> None:
+    model = replace(ModelSpec.load("tiny"), hidden=256, ffn=3072)
+    bundle = bundle_of(model, Buckets(seq=(64,), batch=(1, 32)), "h200")
+    has = device.info.features | {"coopmat_f16"}
+    unseen = _unlike(device.info, features=has, min_subgroup=32, max_subgroup=32, shared_memory=49152)
+    seen = replace(unseen, features=has | {"coopmat_mma"})
+
+    def forms(info: DeviceInfo, found: Bundle = bundle, exact: bool = False) -> set[object]:
+        calls = plan_run(found, info, Options(batch=32, exact=exact)).decode[32]
+        return {call.kernel.tags["form"] for call in calls if call.kernel.family in ("ffn_gate_up", "ffn_down")}
+
+    assert forms(seen) == {"direct"}
+    assert forms(unseen) == {"coopmat"}
+    assert forms(seen, exact=True) == {"tile"}
+    learn(device, bundle)  # it cannot run the kernel that would show it, and has no other need of it
+    assert "coopmat_mma" not in device.info.features
+    others = ("ffn_gate_up.b32.q4_0.coopmat", "ffn_gate_up.b32.q4_0.tile")
+    kept = tuple(kernel for kernel in bundle.kernels if kernel.name not in others)
+    alone = Bundle(replace(bundle.manifest, kernels=kept), bundle.contents)
+    assert forms(seen, alone) == {"direct"}
+    with pytest.raises(UnfitDeviceError, match=r"ffn_gate_up.b32.q4_0.direct needs the feature coopmat_mma$"):
+        plan_run(alone, unseen, Options(batch=32))
 
 
 def test_a_short_prompt_takes_the_products_of_a_batch_as_large(device: Device) -> None:

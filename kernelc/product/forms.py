@@ -6,7 +6,8 @@ from kernelc.kernel import Layout
 from kernelc.product.gemv import Gemv, needs
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import MATVEC_COLUMNS, Matvec
-from kernelc.product.tiles import Tiles, operands, prefill_rows, tiles_tuned
+from kernelc.product.tile_cuts import direct_tuned, tiles_tuned
+from kernelc.product.tiles import Tiles, operands, prefill_rows
 from kernelc.target import TargetSpec
 
 Cut = Gemv | Matvec | Tiles
@@ -27,6 +28,9 @@ def cuts(target: TargetSpec, matrix: Matrix, batches: tuple[int, ...], prefill: 
     for rows, chunked in sizes:
         for operand in operands(target):
             yield tiles_tuned(target, matrix, rows, chunked, operand)
+        direct = None if chunked else direct_tuned(target, matrix, rows)
+        if direct is not None:
+            yield direct
 
 
 def dots(target: TargetSpec, matrix: Matrix) -> bool:

@@ -1,12 +1,11 @@
-"""The tile and coopmat forms: templates/glsl/lib/{tile,coopmat,tile_load}.glsl."""
+"""The tile, coopmat and direct forms: templates/glsl/lib/{tile,coopmat,direct}.glsl."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Value, ceil_div, frozen, tags
 from kernelc.product.matrix import Matrix, row_bytes
 from kernelc.target import TargetSpec
-from kernelrt.errors import InputError
 from kernelrt.quant import BLOCK, QUANTS, padded
 
 MATRIX_EDGE = 16  # of a cooperative matrix
@@ -21,7 +20,8 @@ class Tiles:
 
     It goes through K in steps of bk (whole blocks of 32; coopmat: whole steps of `step_of`). `operand` is f32 for plain
     tiles, else the type of the cooperative matrices' operands, f16 or bf16; there `splits` workgroups share a tile,
-    each with its part of K. For up to `rows` rows: a batch's, or a chunk's of `prefill`.
+    each with its part of K. `direct`: the form whose weights go past shared memory, f16 alone, in steps of
+    `direct_step`. For up to `rows` rows: a batch's, or a chunk's of `prefill`.
     """
 
     bm: int
@@ -34,6 +34,11 @@ class Tiles:
     rows: int = PREFILL_ROWS
     prefill: bool = True
     splits: int = 1
+    direct: bool = False
+
+    @property
+    def form(self) -> Literal["tile", "coopmat", "direct"]:
+        return "direct" if self.direct else "coopmat" if self.coopmat else "tile"
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -60,6 +65,11 @@ def step_of(quant: str) -> int:
     return max(BLOCK, MATRIX_EDGE * _packed(quant))
 
 
+def direct_step(quant: str) -> int:
+    """K of a step of the direct form: four lanes take sixteen bytes each of a row of weights."""
+    return 4 * QUANTS[quant].unit
+
+
 def _packed(quant: str) -> int:
     """Weights in a word of 16 bits."""
     return 16 // QUANTS[quant].bits
@@ -80,6 +90,8 @@ def tiles(
     matrices with scaled activations read it, to bring a row as a whole into the range of halves. With splits,
     `arrived` must be zero before the first dispatch and is zero after each.
     """
+    if cut.direct and not direct_fits(matrix, cut):
+        raise ValueError(f"{matrix.family}: {matrix.height} x {matrix.width} in {matrix.quant} has no direct form")
     if cut.coopmat and cut.bk % step_of(matrix.quant):
         raise ValueError(f"{matrix.family}: steps of {cut.bk} are no whole matrices of {matrix.quant} words")
     if cut.coopmat and matrix.gated and cut.bn % BLOCK:
@@ -117,12 +129,15 @@ def tiles(
         "part_width": across * cut.bn,
     }
     threads: dict[str, Value] = {"tm": cut.m, "tn": cut.n}
-    form = "coopmat" if cut.coopmat else "tile"
     matrices = ("float16", "memory_model", "subgroup")
-    needs = {"f32": (), "f16": ("coopmat_f16", *matrices), "bf16": ("coopmat_bf16", "bfloat16", *matrices)}
+    needs = {
+        "f32": (),
+        "f16": (*(("coopmat_mma",) if cut.direct else ()), "coopmat_f16", *matrices),
+        "bf16": ("coopmat_bf16", "bfloat16", *matrices),
+    }
     sort = "prefill" if cut.prefill else f"b{cut.rows}"
     return KernelSpec(
-        name=f"{matrix.family}.{sort}.{matrix.quant}.{form}{'_bf16' * (cut.operand == 'bf16')}",
+        name=f"{matrix.family}.{sort}.{matrix.quant}.{cut.form}{'_bf16' * (cut.operand == 'bf16')}",
         family=matrix.family,
         params=frozen(
             {
@@ -137,7 +152,7 @@ def tiles(
                 "x_type": {"rows_f32": "f32", "rows_f16": "f16", "rows_scaled": "scaled"}[reads],
                 "bm": cut.bm,
                 "bn": cut.bn,
-                "form": form,
+                "form": cut.form,
                 "bk": cut.bk,
                 **(lanes if cut.coopmat else threads),
                 **(params or {}),
@@ -157,13 +172,13 @@ def tiles(
             sum(row_bytes(b) for b in inputs if b.access == "r"),
             sum(row_bytes(b) for b in outputs),
         ),
-        requires=(*matrix.unpacking, *needs[cut.operand]),
+        requires=(*(matrix.scale_features if cut.direct else matrix.unpacking), *needs[cut.operand]),
         subgroup=cut.subgroup if cut.coopmat else 0,
         nonprivate=tuple(binding.name for binding in parts) if cut.splits > 1 else (),
         tags=tags(
             "prefill" if cut.prefill else "decode",
             rows=cut.rows,
-            form="coopmat" if cut.coopmat else "tile",
+            form=cut.form,
             quant=matrix.quant,
             math=cut.operand,
             reads=reads,
@@ -172,60 +187,12 @@ def tiles(
     )
 
 
-def tiles_tuned(target: TargetSpec, matrix: Matrix, rows: int, prefill: bool, operand: Operand) -> Tiles:
-    """The tile of a target for a bucket of `rows` rows.
-
-    Cooperative matrices: `<family>_coopmat_bm`, `_bn`, `_m`, `_n` and `_splits` of its [tune] table, with `_short`
-    behind for up to 32 rows.
+def direct_fits(matrix: Matrix, cut: Tiles) -> bool:
+    """Whether a matrix is whole parts of subgroups of 32, and pairs of steps in each split, with a scale for every 32
+    weights.
     """
-    short = rows <= 32
-
-    def tuned(what: str, default: int) -> int:
-        return target.tune.get(f"{matrix.family}_coopmat_{what}{'_short' * short}", default)
-
-    if operand == "f32":
-        plain = Tiles(32, 64, 4, 4) if short else Tiles(64, 64, 8, 4)
-        return replace(plain, rows=rows, prefill=prefill)
-    # A gated product has two tiles of weights and twice the sums.
-    if short:
-        default = (32, 64, 32, 16) if matrix.gated else (32, 128, 32, 32)
-    else:
-        default = (64, 64, 64, 16) if matrix.gated else (64, 128, 64, 32)
-    bm, bn, m, n = (tuned(side, size) for side, size in zip(("bm", "bn", "m", "n"), default, strict=True))
-    cut = Tiles(
-        bm,
-        bn,
-        m,
-        n,
-        step_of(matrix.quant),
-        operand,
-        target.subgroup,
-        rows,
-        prefill,
-        1 if matrix.gated else tuned("splits", 1),
-    )
-    _check(target, f"{matrix.family}_coopmat", cut, "_short" * short)
-    return cut
-
-
-def _check(target: TargetSpec, name: str, cut: Tiles, suffix: str) -> None:
-    """Raises InputError for a cut that no kernel can have, naming the sizes of the [tune] table that make it."""
-    where = f"target {target.name}"
-    if cut.subgroup < MATRIX_EDGE:
-        raise InputError(
-            f"{where}: subgroup: {cut.subgroup} is below {MATRIX_EDGE}, the least that its cooperative matrices work "
-            "with"
-        )
-    for side, whole, part in (("m", cut.bm, cut.m), ("n", cut.bn, cut.n)):
-        if whole % part:
-            raise InputError(
-                f"{where}: tune.{name}_{side}{suffix}: {part} does not divide {name}_b{side}{suffix}, {whole}"
-            )
-    if cut.workgroup > target.max_workgroup:
-        raise InputError(
-            f"{where}: tune.{name}_bm{suffix}: {cut.bm} x {cut.bn} in parts of {cut.m} x {cut.n} makes workgroups of "
-            f"{cut.workgroup}, above max_workgroup {target.max_workgroup}"
-        )
+    whole = padded(matrix.width) % (2 * cut.bk * cut.splits) == 0 == matrix.height % cut.n
+    return whole and matrix.format.group == BLOCK and cut.bk == direct_step(matrix.quant) and cut.subgroup == 32
 
 
 def operands(target: TargetSpec) -> tuple[Operand, ...]:

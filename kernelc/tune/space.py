@@ -30,6 +30,7 @@ _LADDERS: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("depth", (1, 2, 3, 4, 6, 8)),
     ("unroll", (1, 2, 4, 8)),
     ("coopmat_b", _EDGES),
+    ("direct_bn", _EDGES[1:]),
     ("coopmat_", _EDGES[:3]),
     ("rows", (1, 2, 4)),
 )

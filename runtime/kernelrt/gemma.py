@@ -183,8 +183,8 @@ class Gemma:
 
     def _forms(self, **properties: Value) -> list[dict[str, Value]]:
         """The forms for many rows, the best first."""
-        matrices: list[dict[str, Value]] = [] if self.exact else [{**properties, "form": "coopmat", "math": "f16"}]
-        return [*matrices, {**properties, "form": "tile"}]
+        forms = () if self.exact else ("direct", "coopmat")
+        return [*({**properties, "form": form, "math": "f16"} for form in forms), {**properties, "form": "tile"}]
 
     def _normed(
         self, product: KernelEntry, rows: int, i: int, branch: Literal["ffn", "attention"], **binds: str

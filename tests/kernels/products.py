@@ -12,7 +12,8 @@ from kernelc.product.forms import Cut
 from kernelc.product.gemv import Gemv
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import MATVEC_COLUMNS, Matvec
-from kernelc.product.tiles import PREFILL_ROWS, Tiles, operands, prefill_rows, step_of, tiles_tuned
+from kernelc.product.tile_cuts import tiles_tuned
+from kernelc.product.tiles import PREFILL_ROWS, Tiles, direct_fits, direct_step, operands, prefill_rows, step_of
 from kernelc.target import TargetSpec
 from kernelrt.params import Params
 from kernelrt.quant import BLOCK, BODY_QUANTS, QUANTS
@@ -107,6 +108,11 @@ def tile_cuts(target: TargetSpec, matrix: Matrix) -> list[Tiles]:
         matrices += [replace(cut, splits=splits) for cut, splits in zip(matrices[1:3], (2, 3), strict=True)]
     sizes = ((32, False), (prefill_rows(target), True))
     tuned = [tiles_tuned(target, matrix, *size, operand) for size in sizes for operand in operands(target)]
+    part = 16 if matrix.gated else 32
+    direct = Tiles(32, 64, 32, part, direct_step(matrix.quant), "f16", target.subgroup, direct=True)
+    if "coopmat_mma" in target.features and direct_fits(matrix, direct):
+        # Of 96 columns the subgroups share the rows of x unevenly.
+        matrices += [direct, replace(direct, bn=96), *([] if matrix.gated else [replace(direct, bn=256, splits=2)])]
     return list(dict.fromkeys([*plain, *matrices, *(replace(cut, rows=PREFILL_ROWS, prefill=True) for cut in tuned)]))
 
 
@@ -148,6 +154,8 @@ def product_cases(
 
     `fused`: one row comes through the norm prologue. `loud`: the matrix forms get rows far outside of fp16's range.
     """
+    if on_gpu(target):
+        sizes = [*sizes, replace(sizes[0], height=96, width=1024)]  # what the direct form takes
     fitting = ((size, quant) for size in sizes for quant in quants if quant != "q6_k" or size.width % 256 == 0)
     for matrix in (replace(size, quant=quant) for size, quant in fitting):
         for cut in (cut for count in _columns(matrix) for cut in matvec_cuts(target, matrix, count)):

@@ -13,7 +13,7 @@
 #extension GL_KHR_memory_scope_semantics : require
 #pragma use_vulkan_memory_model
 {% endif %}
-{% if form is defined and form == "coopmat" %}
+{% if form is defined and form in ("coopmat", "direct") %}
 #extension GL_KHR_cooperative_matrix : require
 #extension GL_KHR_memory_scope_semantics : require
 #extension GL_EXT_bfloat16 : {{ "require" if operand == "bf16" else "disable" }}
