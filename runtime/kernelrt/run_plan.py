@@ -24,7 +24,7 @@ from kernelrt.where import Phases
 _SCRATCH = "scratch"
 RING = 4  # staging buffers: one is read into, one is being uploaded, and either may be late
 _STAGING = 64 << 20  # bytes of a staging buffer at the most
-_PREFILL_ROWS = (32, 128)  # prefill is recorded for these sizes too, so that a short prompt costs no whole chunk
+_PREFILL_ROWS = (32, 128, 512)  # prefill is recorded for these sizes too, so that a short prompt costs no whole chunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,7 @@ def product_cases(
         for cut in gemv_cuts(target, matrix):
             yield _case(matrix, cut, make, Shape(matrix.height, matrix.width, 1, 1), fused, loud, judge)
         for cut in tile_cuts(target, matrix):
-            live, capacity = (35, 64) if matrix.width > 1024 else (131, 160)
+            live, capacity = (35, 96) if matrix.width > 1024 else (131, 160)
             yield _case(matrix, cut, make, Shape(matrix.height, matrix.width, live, capacity), False, loud, judge)
 
 

@@ -1,5 +1,6 @@
     // Consecutive workgroups share a tile of weights, so that those come from memory once.
     const uint m0 = gl_WorkGroupID.x * BM;
+    if (m0 >= params.rows) return;  // a tile of idle rows
     const uint n0 = gl_WorkGroupID.y * BN;
     const uint sm = gl_SubgroupID / (BN / WN) * WM;
     const uint sn = gl_SubgroupID % (BN / WN) * WN;

@@ -69,6 +69,7 @@ void store_step() {
 void main() {
     // Consecutive workgroups share a tile of weights, so that those come from memory once.
     const uint m0 = gl_WorkGroupID.x * BM;
+    if (m0 >= params.rows) return;  // a tile of idle rows
     const uint n0 = gl_WorkGroupID.y * BN;
     const uint tx = gl_LocalInvocationID.x % (BN / TN);
     const uint ty = gl_LocalInvocationID.x / (BN / TN);
