@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from kernelc.kernel import Binding, KernelSpec
 from kernelrt.calls import BEFORE
-from kernelrt.chain import AFTER, HERE
+from kernelrt.chain import HERE
 
-_COUNTERS = (Binding(BEFORE, "u32", (1,)), Binding(HERE, "u32", (1,), "rw"), Binding(AFTER, "u32", (1,), "rw"))
+_COUNTERS = (Binding(BEFORE, "u32", (1,)), Binding(HERE, "u32", (1,), "rw"))
 
 
 def can_chain(spec: KernelSpec) -> bool:

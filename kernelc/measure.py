@@ -161,9 +161,7 @@ def _filled(buffer: Buffer, binding: Binding, spec: KernelSpec, rng: np.random.G
         buffer.write(rng.standard_normal(nbytes // 4, dtype=np.float32))
     elif binding.dtype.startswith("f16") or halves:
         buffer.write((rng.standard_normal(nbytes // 2, dtype=np.float32) * 0.05).astype(np.float16))
-    elif binding.name == BEFORE:
-        buffer.fill(0xFFFFFFFF)  # nothing to wait for
-    elif binding.access == "r" and binding.name not in ("tokens", "row_max"):
+    elif binding.access == "r" and binding.name not in ("tokens", "row_max", BEFORE):
         buffer.write(rng.integers(0, 2**32, nbytes // 4, dtype=np.uint32))
     else:
         buffer.fill(0)

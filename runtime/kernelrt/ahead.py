@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernelrt.buffers import in_turn
+from kernelrt.chain import after
 from kernelrt.gemma import Finish
 from kernelrt.inputs import Inputs, scalars, smallest, words
 from kernelrt.machine import Machine
@@ -73,6 +74,7 @@ class Ahead:
         self._held = held
         self._flights: list[_Flight] = []  # the oldest first
         self._known = 0.0  # when the latest result was there, a perf_counter
+        self._numbers: dict[int, int] = {}  # of the latest step, by the most rows that its program serves
 
     @staticmethod
     def of(plan: RunPlan, machine: Machine, held: Slots) -> "Ahead":
@@ -131,8 +133,10 @@ class Ahead:
         """Submits a step whose tokens are in their place, or will be."""
         chosen = self._turns[turn]
         told = tuple(scalars(step.position + ahead, step.slot, step.sampling) for step in steps)
-        chosen.inputs.tell(Params(len(steps), sequences=told))
-        submitted = chosen.programs[smallest(chosen.programs, len(steps))][how]
+        size = smallest(chosen.programs, len(steps))
+        self._numbers[size] = after(self._numbers.get(size, 0))
+        chosen.inputs.tell(Params(len(steps), sequences=told, step=self._numbers[size]))
+        submitted = chosen.programs[size][how]
         submitted.start()
         self._flights.append(_Flight(tuple(steps), ahead, how, turn, submitted))
 

@@ -7,7 +7,6 @@ from kernelrt.abi import KernelEntry
 
 PARAMS = "params"
 BEFORE = "before"  # the counter that a link of a chain waits for (kernelrt.chain)
-_DONE = "ones"  # what reads as one whose dispatch is done: a link that stands alone waits for nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +32,9 @@ def call(kernel: KernelEntry, rows: int, **binds: str) -> Call:
     """
 
     def name(binding: str, dtype: str) -> str:
-        alone = _DONE if binding == BEFORE else f"{kernel.name}.{binding}"
-        return PARAMS if dtype == "params" else binds.get(binding, alone)
+        scratch = f"{kernel.name}.{binding}"
+        # A link of a chain that stands alone waits for the step that the scalars tell of, and so for nothing.
+        return PARAMS if dtype == "params" else binds.get(binding, PARAMS if binding == BEFORE else scratch)
 
     return Call(kernel, rows, tuple(name(binding.name, binding.dtype) for binding in kernel.bindings))
 

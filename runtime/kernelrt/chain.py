@@ -1,7 +1,8 @@
 """Chains: calls that wait in their kernels for the one in front, so that no barrier is between them.
 
-Such a kernel has three counters: it waits until BEFORE says that all workgroups of the dispatch in front have arrived,
-adds its own to HERE, and sets AFTER, the counter of the dispatch behind, to zero.
+Such a kernel has two counters: it waits until BEFORE, that of the dispatch in front, is at the number of the step, and
+brings HERE, its own, there. The number is the first word of the scalars: a link that has none in front binds those as
+BEFORE, and waits for nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,8 @@ from dataclasses import replace
 from kernelrt.abi import Binding
 from kernelrt.calls import BEFORE, Call
 
-HERE, AFTER = "here", "after"
+HERE = "here"
+STEP = 1 << 16  # what a counter grows by in a step; more than a dispatch has workgroups
 
 
 def is_link(bindings: Iterable[Binding]) -> bool:
@@ -18,26 +20,23 @@ def is_link(bindings: Iterable[Binding]) -> bool:
     return any(binding.name == BEFORE for binding in bindings)
 
 
+def after(step: int) -> int:
+    """The number of the step behind: counters are words of 32 bits."""
+    return (step + STEP) % (1 << 32)
+
+
 def linked(calls: Sequence[Call]) -> list[Call]:
-    """The calls of a step, with those that can wait for the one in front told to. The families among them follow each
-    other in the same order in every layer, each with a counter of its own: the last one of a step sets the first
-    one's to zero.
+    """The calls of a step, with those that can wait for the one in front told to. Each has a counter of its own: one
+    that begins long before its turn must not take an earlier layer's for what it waits for.
     """
     links = [is_link(call.kernel.bindings) for call in calls]
-    ring = len({call.kernel.family for call, link in zip(calls, links, strict=True) if link})
-    if ring < 3:  # none that is set to zero may be one that is still waited for
-        return list(calls)
     found: list[Call] = []
-    number = 0
-    for call, link, follows in zip(calls, links, [False, *links], strict=False):
+    for number, (call, link, follows) in enumerate(zip(calls, links, [False, *links], strict=False)):
         if not link:
             found.append(call)
             continue
-        counters = {HERE: f"chain.{number % ring}", AFTER: f"chain.{(number + 1) % ring}"}
-        if follows:
-            counters[BEFORE] = f"chain.{(number - 1) % ring}"
+        counters = {HERE: f"chain.{number}"} | ({BEFORE: f"chain.{number - 1}"} if follows else {})
         names = zip(call.kernel.bindings, call.buffers, strict=True)
         buffers = tuple(counters.get(binding.name, name) for binding, name in names)
         found.append(replace(call, buffers=buffers, follows=follows))
-        number += 1
     return found

@@ -27,19 +27,20 @@ class Sequence:
 @dataclass(frozen=True, slots=True)
 class Params:
     """`rows` live rows (tokens of a prefill chunk or sequences of a decode batch); `start` and `slot` are a prefill
-    chunk's.
+    chunk's; `step` is what the counters of a chain reach in this step (kernelrt.chain).
     """
 
     rows: int
     start: int = 0
     slot: int = 0
     sequences: tuple[Sequence, ...] = field(default=())
+    step: int = 0
 
     def pack(self) -> bytes:
         """The buffer's NBYTES bytes. Raises ValueError for more than MAX_SEQUENCES sequences."""
         if len(self.sequences) > MAX_SEQUENCES:
             raise ValueError(f"{len(self.sequences)} sequences; a batch holds at most {MAX_SEQUENCES}")
-        head = struct.pack("<4I", self.rows, self.start, self.slot, 0)
+        head = struct.pack("<4I", self.step, self.rows, self.start, self.slot)
         body = b"".join(
             struct.pack("<4I3fI", s.position, s.slot, s.seed, s.top_k, s.temperature, s.top_p, s.penalty, 0)
             for s in self.sequences

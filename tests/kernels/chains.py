@@ -6,23 +6,24 @@ from dataclasses import replace
 import numpy as np
 
 from kernelc.chain import can_chain, chained
+from kernelrt.chain import STEP
 from tests.kernels.case import Case
 from tests.kernels.harness import bound
 
-DONE = 0x20000000  # what a counter holds when all workgroups of a dispatch have arrived
-
 
 def in_chain(case: Case) -> Case:
-    """The case behind a dispatch that is done, for poison has the bit that says so."""
-    counters = {"here": np.array([DONE], np.uint32), "after": np.zeros(1, np.uint32)}
+    """The case in step 0 of a chain, whose dispatch in front is done. Its own counter begins where a step ends that is
+    not the first.
+    """
+    done = {"before": np.array([0], np.uint32), "here": np.array([7 * STEP], np.uint32)}
     bounds = {name: bound(case, name) for name in case.expected}
     return replace(
         case,
         name=f"{case.name}.chained",
         spec=chained(case.spec),
-        arrays={**case.arrays, "here": np.zeros(1, np.uint32)},
-        expected={**case.expected, **counters},
-        tolerance={**bounds, "here": 0, "after": 0},
+        arrays={**case.arrays, **done},
+        expected={**case.expected, "here": np.array([8 * STEP], np.uint32)},
+        tolerance={**bounds, "here": 0},
     )
 
 

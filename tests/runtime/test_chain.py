@@ -7,7 +7,8 @@ import pytest
 
 from kernelc.buckets import Buckets
 from kernelrt.bundle import Bundle
-from kernelrt.chain import is_link
+from kernelrt.calls import BEFORE, PARAMS, Call
+from kernelrt.chain import HERE, is_link
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.hazards import waits
 from kernelrt.model import ModelSpec
@@ -39,7 +40,14 @@ def test_a_step_is_one_chain(device: Device, chains: Bundle) -> None:
     assert links == [False] + [True] * 5 * MODEL.layers, "the embedding, then five links a layer"
     barriers = waits(access_of(call) for call in calls)
     assert barriers == [False, True] + [False] * (5 * MODEL.layers - 1)
-    assert not any(call.follows for calls in plan.finish.values() for call in calls)
+    counters = [_bound(call) for call, link in zip(calls, links, strict=True) if link]
+    own = [bound[HERE] for bound in counters]
+    assert len(set(own)) == len(own), "a link that begins long before its turn would take another's counter for its own"
+    assert [bound[BEFORE] for bound in counters] == [PARAMS, *own[:-1]]
+
+
+def _bound(call: Call) -> dict[str, str]:
+    return {binding.name: name for binding, name in zip(call.kernel.bindings, call.buffers, strict=True)}
 
 
 def test_a_chain_gives_what_steps_with_barriers_give(tmp_path: Path, chains: Bundle) -> None:

@@ -1,19 +1,18 @@
 // Dispatches in a chain have no barriers between them. Each begins when there is room for it, asks for what no other writes, and waits
-// in its kernel for the one in front: that one is done when all its workgroups have arrived at a counter, and since each of them waited
-// before, so are all before it. The dispatch behind finds its counter at zero.
-const uint DONE = 0x20000000u;  // in the sum when the last has arrived, and not earlier; 1.0f has it too
-const uint POLLS = 1u << 16;    // tens of milliseconds, where a chain needs microseconds
+// in its kernel for the one in front: that one is done when all its workgroups have arrived at its counter, and since each of them waited
+// before, so are all before it. A counter is that of one dispatch and grows by STEP in each step, when the last of them arrives and not
+// earlier; a dispatch of the chain that begins long before its turn finds it where the step before left it, and waits.
+const uint STEP = 0x10000u;   // more than there are workgroups; what lies above is the number of the step
+const uint POLLS = 1u << 16;  // tens of milliseconds, where a chain needs microseconds
 const int ALL = gl_SemanticsAcquireRelease | gl_SemanticsMakeAvailable | gl_SemanticsMakeVisible;
 // NaN where the wait was given up, for the results: a device that does not begin dispatches in their order must not hang, nor lie.
 shared float in_time;
 
-bool first_workgroup() { return gl_WorkGroupID == uvec3(0); }
 void await() {
     if (gl_LocalInvocationID.x == 0) {
         uint polls = 0;
-        while ((atomicLoad(before[0], gl_ScopeDevice, 0, 0) & DONE) == 0 && polls < POLLS) ++polls;
+        while (atomicLoad(before[0], gl_ScopeDevice, 0, 0) / STEP != params.step / STEP && polls < POLLS) ++polls;
         in_time = polls < POLLS ? 1.0 : uintBitsToFloat(0x7FC00000u);
-        if (first_workgroup()) atomicStore(after[0], 0u, gl_ScopeDevice, 0, 0);
         memoryBarrier(gl_ScopeDevice, gl_StorageSemanticsBuffer, gl_SemanticsAcquire | gl_SemanticsMakeVisible);
     }
     controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, gl_StorageSemanticsBuffer | gl_StorageSemanticsShared, ALL);
@@ -23,6 +22,6 @@ void arrive() {
     if (gl_LocalInvocationID.x == 0) {
         const uint workgroups = gl_NumWorkGroups.x * gl_NumWorkGroups.y * gl_NumWorkGroups.z;
         memoryBarrier(gl_ScopeDevice, gl_StorageSemanticsBuffer, gl_SemanticsRelease | gl_SemanticsMakeAvailable);
-        atomicAdd(here[0], first_workgroup() ? DONE + 1u - workgroups : 1u, gl_ScopeDevice, 0, 0);
+        atomicAdd(here[0], gl_WorkGroupID == uvec3(0) ? STEP + 1u - workgroups : 1u, gl_ScopeDevice, 0, 0);
     }
 }

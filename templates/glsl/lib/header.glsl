@@ -31,10 +31,10 @@ struct Sequence {
     uint reserved;
 };
 struct Params {
+    uint step;   // of those that are chains: in the upper half its number
     uint rows;   // live rows: tokens of this prefill chunk, or sequences of this decode batch
     uint start;  // prefill: position of the chunk's first token
     uint slot;   // prefill: which KV cache of the batch
-    uint reserved;
     Sequence sequence[32];
 };
 
