@@ -52,7 +52,7 @@ class KernelSpec:
     `params` are what the template reads, sorted by name; `requires` names device features (kernelrt.gpu.features);
     `subgroup` is the subgroup size the pipeline must be created with, or 0 where any will do; `nonprivate` names the
     bindings through which workgroups of one dispatch read what others of it wrote (in Vulkan's memory model); `tags`
-    are how the runtime finds the kernel.
+    are how the runtime finds the kernel. `rolled`: loops that a template marks `[[unroll]]` stay loops (TargetSpec).
     """
 
     name: str
@@ -67,6 +67,7 @@ class KernelSpec:
     subgroup: int = 0
     nonprivate: tuple[str, ...] = ()
     tags: tuple[tuple[str, Value], ...] = ()
+    rolled: bool = False
 
     @property
     def chained(self) -> bool:

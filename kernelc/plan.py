@@ -61,7 +61,7 @@ def _check(spec: KernelSpec, target: TargetSpec) -> None:
 
 def _fitted(spec: KernelSpec, target: TargetSpec) -> KernelSpec:
     """A driver may choose among subgroup sizes by its own rules: where the target can be asked, every kernel asks. And
-    what can be in a chain is, where the target knows chains.
+    what can be in a chain is, where the target knows chains; loops are as its compiler wants them.
     """
-    pinned = replace(spec, subgroup=spec.subgroup or target.pinned_subgroup)
-    return chained(pinned) if target.chains and can_chain(pinned) else pinned
+    fitted = replace(spec, subgroup=spec.subgroup or target.pinned_subgroup, rolled=target.rolled)
+    return chained(fitted) if target.chains and can_chain(fitted) else fitted

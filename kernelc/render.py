@@ -53,5 +53,5 @@ def _declarations(spec: KernelSpec) -> str:
 def render(spec: KernelSpec, folder: Path | None = None) -> str:
     """The GLSL source of a kernel, whole: includes expanded, every name bound (jinja2.UndefinedError otherwise)."""
     template = environment(folder or template_dir()).get_template(f"glsl/{spec.family}.comp.j2")
-    how = {"nonprivate": bool(spec.nonprivate), "chained": spec.chained}
+    how = {"nonprivate": bool(spec.nonprivate), "chained": spec.chained, "rolled": spec.rolled}
     return template.render(spec.param, declarations=_declarations(spec), **how)

@@ -75,10 +75,10 @@ class TargetSpec:
     `shared_memory` and `max_storage_range` are bytes, `max_workgroup` invocations. Rates are peaks that no
     measurement may exceed: GB/s (1e9 bytes), TFLOP/s, int8 TOP/s; 0: none is stated, and no roofline is drawn.
     `chains`: the device begins dispatches in their order, so that one may wait in its kernel for those before
-    (kernelc.chain). `npu` is mlir-aie's name of the machine's NPU ("": it has none). `offline_compiler` names a
-    compiler that makes the device's machine code without the device ("radv:<family>"); `spill_limit` is the most
-    register spills that a build may show there (None: not a criterion). `tune` holds the sizes that the plan
-    chooses by (TUNE_KEYS).
+    (kernelc.chain). `rolled`: loops that kernels unroll for a GPU stay loops, for a compiler that takes too long for
+    them. `npu` is mlir-aie's name of the machine's NPU ("": it has none). `offline_compiler` names a compiler that
+    makes the device's machine code without the device ("radv:<family>"); `spill_limit` is the most register spills
+    that a build may show there (None: not a criterion). `tune` holds the sizes that the plan chooses by (TUNE_KEYS).
     """
 
     name: str
@@ -95,6 +95,7 @@ class TargetSpec:
     fp16_tflops: float
     int8_tops: float
     chains: bool = False
+    rolled: bool = False
     npu: str = ""
     offline_compiler: str | None = None
     spill_limit: int | None = None
@@ -117,6 +118,7 @@ class TargetSpec:
         for key in _RATES:
             object.__setattr__(self, key, number(key, getattr(self, key), zero=True))
         flag("chains", self.chains)
+        flag("rolled", self.rolled)
         if self.npu != "":
             text("npu", self.npu, NPUS)
         if self.offline_compiler is not None:

@@ -3,6 +3,7 @@
 import math
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,9 @@ def execute(
     quantities: Mapping[str, int] | None = None,
 ) -> dict[str, Array]:
     """Renders, compiles, checks the ABI, runs once; gives every buffer that the kernel may write, as flat arrays of
-    its scalars.
+    its scalars. Loops are as the plan has them for the device.
     """
+    spec = replace(spec, rolled=device.info.device_type == "cpu")
     unknown = set(arrays) - {binding.name for binding in spec.bindings}
     assert not unknown, f"{spec.name} has no binding {sorted(unknown)}"
     sizes = {"rows": capacity, **(quantities or {})}

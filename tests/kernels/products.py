@@ -158,7 +158,11 @@ def product_cases(
         sizes = [*sizes, replace(sizes[0], height=96, width=1024)]  # what the direct form takes
     fitting = ((size, quant) for size in sizes for quant in quants if quant != "q6_k" or size.width % 256 == 0)
     for matrix in (replace(size, quant=quant) for size, quant in fitting):
-        for cut in (cut for count in _columns(matrix) for cut in matvec_cuts(target, matrix, count)):
+        if matrix.quant == "q4_0":
+            columns = (1, 8) if matrix.width > 1024 else (1, 3, 8)
+        else:
+            columns = (1,) if matrix.width > 1024 else (1, 8)
+        for cut in (cut for count in columns for cut in matvec_cuts(target, matrix, count)):
             live, capacity = {1: (1, 1), 3: (2, 3), 8: (3, 8)}[cut.columns]
             yield _case(
                 matrix,
@@ -174,15 +178,6 @@ def product_cases(
         for cut in tile_cuts(target, matrix):
             live, capacity = (35, 96) if matrix.width > 1024 else (131, 160)
             yield _case(matrix, cut, make, Shape(matrix.height, matrix.width, live, capacity), False, loud, judge)
-
-
-def _columns(matrix: Matrix) -> tuple[int, ...]:
-    """Of matvec: of wide rows many, which lavapipe compiles for ten seconds, only where a family has something of its
-    own to show: two matrices, or the most parts.
-    """
-    if matrix.width > 1024:
-        return (1, 8) if matrix.quant == "q4_0" and (matrix.gated or matrix.width > 8192) else (1,)
-    return (1, 3, 8) if matrix.quant == "q4_0" else (1, 8)
 
 
 def _case(

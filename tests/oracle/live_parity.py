@@ -1,7 +1,6 @@
 """The runtime on lavapipe against the answers that `transformers` has just given: `make test-oracle`, its second half.
 
-Every other configuration in a weight format (with FORMATS=all each in every one), from the checkpoints that
-save_pretrained wrote
+Every configuration in a weight format (with FORMATS=all in every one), from the checkpoints that save_pretrained wrote
 (one file, shards, a multimodal model, float32 as transformers initialises it) and from GGUF files of the same weights.
 Its name keeps it out of `make test`, where no torch is.
 """
@@ -25,11 +24,10 @@ from tests.oracle.record import QUANTS
 from tests.oracle.weights import tensors
 
 GGUF = ("d32-gguf", "d128-gguf")
-ALL = os.environ.get("FORMATS") == "all"
 
 
 # All formats of a configuration in one test: its kernels for prefill attention are compiled once.
-@pytest.mark.parametrize("wanted", CONFIGS if ALL else CONFIGS[::2], ids=lambda wanted: wanted.name)
+@pytest.mark.parametrize("wanted", CONFIGS, ids=lambda wanted: wanted.name)
 def test_safetensors(wanted: Config) -> None:
     folder = answers.checkpoint(wanted)
     model = ModelSpec.load(folder)
@@ -51,7 +49,7 @@ def test_gguf(name: str, tmp_path: Path) -> None:
 
 def _formats(wanted: Config) -> tuple[str, ...]:
     """One, a third of the configurations each; all with `make test-oracle FORMATS=all`."""
-    return QUANTS if ALL else (QUANTS[(CONFIGS.index(config(wanted.name)) + 1) % 3],)
+    return QUANTS if os.environ.get("FORMATS") == "all" else (QUANTS[(CONFIGS.index(config(wanted.name)) + 1) % 3],)
 
 
 def _compare(wanted: Config, quant: str, weights: Path) -> list[str]:

@@ -15,7 +15,7 @@ from kernelrt.bundle import load
 from tests.fixtures.builds import tree
 from tests.fixtures.cli import ROOT, SMALL, built, command, environment
 
-KILLS = int(os.environ.get("KILLS", "12"))  # 200 take minutes
+KILLS = int(os.environ.get("KILLS", "24"))  # 200 take minutes
 ROUND = 10  # kills before a store is looked at and a new one begun
 
 

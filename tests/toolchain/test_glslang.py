@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from kernelc.buckets import Buckets
 from kernelc.errors import KernelcError, ToolError
+from kernelc.plan import plan
+from kernelc.render import render
+from kernelc.target import TargetSpec
 from kernelc.toolchain import glslang, slang_library
 from kernelc.toolchain.errors import CompileError
 from kernelc.toolchain.identity import Memo
 from kernelc.toolchain.slang_library import SlangLibrary
+from kernelrt.model import ModelSpec
 
 _SHADER = """#version 460
 layout(local_size_x = 32) in;
@@ -162,3 +167,12 @@ def test_a_program_of_another_kind_is_not_used(monkeypatch: pytest.MonkeyPatch, 
     refusal = glslang.choose_program(Memo())
     assert isinstance(refusal, str)
     assert "does not answer --version as glslang does" in refusal
+
+
+@pytest.mark.parametrize(("target", "rolled"), [("host", True), ("h200", False)])
+def test_loops_are_unrolled_for_a_gpu_and_stay_loops_on_the_cpu(target: str, rolled: bool) -> None:
+    specs = plan(ModelSpec.load("tiny"), TargetSpec.load(target), Buckets())
+    code = next(glslang.compile(render(spec), spec.name) for spec in specs if spec.family == "attn_decode")
+    text = SlangLibrary(glslang.choose(Memo()).path).disassemble(code)
+    assert text is not None
+    assert (" Unroll\n" in text, " DontUnroll\n" in text) == (not rolled, rolled)

@@ -68,8 +68,7 @@ void merge_streams(uint lane, out float all_top[GROUP]) {
                 [[unroll]] for (uint g = 0; g < GROUP; ++g)
                     stage_weight[slot * GROUP + g] = (round == 0 ? 0.0 : stage_weight[slot * GROUP + g]) + weight[g];
             }
-            // Unrolled for registers; for subgroups of 8 on a CPU it would only be minutes of compiling.
-            [[{{ "dont_unroll" if 0 < subgroup < 16 else "unroll" }}]] for (uint i = 0; i < {{ ns.count }}u; ++i) {
+            [[unroll]] for (uint i = 0; i < {{ ns.count }}u; ++i) {
                 const uint n = first + i;
                 const uint unit = lane + LANES * (n % (2 * UNITS_LANE) / 2);
                 if (unit < HEAD_UNITS{{ "" if subgroup else " && gl_SubgroupInvocationID < LANES" }}) {

@@ -38,6 +38,10 @@ struct Params {
     Sequence sequence[32];
 };
 
+{% if rolled %}
+#define unroll dont_unroll  // in every [[unroll]]
+{% endif %}
+
 {{ declarations }}
 {% if chained %}
 {% include "glsl/lib/chain.glsl" %}

@@ -82,6 +82,9 @@ void tally(uint key, uint id, Cut bound, Cut found, Cut mask, uint digit, bool b
 void sum_chunks() {
     for (uint chunk = gl_LocalInvocationID.x; chunk < CHUNKS; chunk += WORKGROUP) {
         uvec2 sum = uvec2(0u);
+{% if rolled %}
+        [[dont_unroll]]  // Mesa would, unasked
+{% endif %}
         for (uint i = 0; i < CHUNK; ++i) {
             const uint bin = chunk * CHUNK + (i + chunk) % CHUNK;  // rotated: neighbours read different banks
             sum = plus(sum, uvec2(bin_low[bin], bin_high[bin]));

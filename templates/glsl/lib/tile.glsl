@@ -84,6 +84,9 @@ void main() {
         store_step();
         barrier();
         if (step + 1 < STEPS) load_step(step + 1);
+{% if rolled %}
+#undef unroll  // of the product: it would take four times as long
+{% endif %}
         for (uint k = 0; k < BK; ++k) {
             float a[TM];
             [[unroll]] for (uint i = 0; i < TM; ++i) a[i] = x_tile[k * {{ bm + 1 }} + ty + i * (BM / TM)];
@@ -94,6 +97,9 @@ void main() {
                 }
             }
         }
+{% if rolled %}
+#define unroll dont_unroll
+{% endif %}
     }
     [[unroll]] for (uint i = 0; i < TM; ++i) {
         const uint row = m0 + ty + i * (BM / TM);

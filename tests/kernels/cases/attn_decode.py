@@ -60,16 +60,16 @@ def cases(target: TargetSpec) -> Iterator[Case]:
         yield case(TINY, 48, (5, 47, 40), Cut(4, 4, workgroups=12, unroll=2), "rows_f32", quant, 4)
     yield case(ONE, 1, (0, 1, 9), Cut(), "rows_f16", "q4_0", 4)  # a window of the token alone
     yield case(ONE, 100, (99, 50), Cut(2, 30, merge_slots=2), "rows_f32", "q8_0", 2)
+    yield case(FOUR, 70, (69, 33, 1234), Cut(3, 16, unroll=1), "rows_f16", "q4_0", 3, wide)
     yield case(PAIR, 65, (200,), Cut(unroll=1), "lanes_f32", "q8_0", 1, wide)
     yield case(BIG, 1024, (1500,), Cut(8, 128, unroll=2), "rows_f32", "q4_0", 1)
+    yield case(BIG, 512, (511, 300), Cut(4, 128, workgroups=64, unroll=2), "lanes_f32", "q4_0", 2)
     yield case(ONE, 40, (39, 7, 3), Cut(2, 8, unroll=4), "lanes_f32", "q4_0", 3)  # as the plan unrolls
     # Of pinned subgroups, four streams each, as the plan has them on a GPU: sums merge in halves.
     pinned = target.subgroup or 8
     yield case(TINY, 16, (0, 15, 16, 1000), Cut(3, 4, unroll=2), "rows_f32", "q4_0", 4, pinned // 4, pinned)
-    if target.subgroup >= 32:  # what lavapipe would compile for minutes
-        yield case(FOUR, 70, (69, 33, 1234), Cut(3, 16, unroll=1), "rows_f16", "q4_0", 3, wide)
-        yield case(BIG, 512, (511, 300), Cut(4, 128, workgroups=64, unroll=2), "lanes_f32", "q4_0", 2)
-        yield case(ODD, 7, (7, 8, 500), Cut(2, 1, unroll=1), "rows_f16", "f16", 8, pinned // 4, pinned)
+    yield case(ODD, 7, (7, 8, 500), Cut(2, 1, unroll=1), "rows_f16", "f16", 8, pinned // 4, pinned)
+    if target.subgroup >= 32:  # where a lane's registers are the concern
         yield case(BIG, 1024, (1500,), Cut(8, 128, unroll=4), "rows_f32", "q4_0", 1)
         # As the plan for h200 has them.
         yield case(BIG, 1024, (1500,), Cut(16, 64, unroll=2), "rows_f32", "q4_0", 1, 8, 32)
