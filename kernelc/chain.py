@@ -6,11 +6,12 @@ order (TargetSpec.chains). Where it does not, the wait is given up and the resul
 kernelrt.chain.
 """
 
+import math
 from dataclasses import replace
 
 from kernelc.kernel import Binding, KernelSpec
 from kernelrt.calls import BEFORE
-from kernelrt.chain import HERE
+from kernelrt.chain import HERE, STEP
 
 _COUNTERS = (Binding(BEFORE, "u32", (1,)), Binding(HERE, "u32", (1,), "rw"))
 
@@ -26,7 +27,11 @@ def can_chain(spec: KernelSpec) -> bool:
 
 
 def chained(spec: KernelSpec) -> KernelSpec:
-    """The kernel as a link of a chain. What others of the chain write or read is in Vulkan's memory model."""
+    """The kernel as a link of a chain. What others of the chain write or read is in Vulkan's memory model. ValueError
+    for more workgroups than a counter tells apart.
+    """
+    if math.prod(dim.size(rows=spec.work.rows) for dim in spec.grid) >= STEP:
+        raise ValueError(f"{spec.name}: {STEP} workgroups or more")
     activations = (binding.name for binding in spec.bindings if "rows" in binding.shape)
     counters = (binding.name for binding in _COUNTERS)
     return replace(

@@ -134,10 +134,11 @@ class Ahead:
         chosen = self._turns[turn]
         told = tuple(scalars(step.position + ahead, step.slot, step.sampling) for step in steps)
         size = smallest(chosen.programs, len(steps))
-        self._numbers[size] = after(self._numbers.get(size, 0))
-        chosen.inputs.tell(Params(len(steps), sequences=told, step=self._numbers[size]))
+        number = after(self._numbers.get(size, 0))
+        chosen.inputs.tell(Params(len(steps), sequences=told, step=number))
         submitted = chosen.programs[size][how]
         submitted.start()
+        self._numbers[size] = number  # not before: the counters of a chain count what ran
         self._flights.append(_Flight(tuple(steps), ahead, how, turn, submitted))
 
     def _wait(self, began: float, between: float = 0.0) -> StepTimes:

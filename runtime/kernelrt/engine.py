@@ -60,6 +60,7 @@ class Engine:
         self._inputs = Inputs.of(buffers, 0)
         self._next = words(buffers["next"])
         end = _ends(plan, machine, 1)
+        self._chained = any(call.follows for call in plan.calls)
         self._prefill = {rows: Program.of(machine.record(calls), end) for rows, calls in plan.prefill.items()}
         self._ahead = Ahead.of(plan, machine, self._held)
         self._recount = Recount.of(plan, machine, self._inputs, self._held)
@@ -182,7 +183,7 @@ class Engine:
         found, times = self._ahead.result(steps, rows, ahead, began)
         self.times = settled.plus(times) if settled else times
         self._logits_stay = self._logits_stay and not self._ahead.under_way
-        return next_tokens(found, positions)
+        return next_tokens(found, positions, self._chained)
 
     def _npu_step(self, npu: SplitDecode, steps: Sequence[Step], how: Finish, began: float) -> list[int]:
         """A step with attention on the NPU. Raises NpuError."""

@@ -1,7 +1,6 @@
 """Calls on a device: pipelines and buffers by name, and recordings of calls."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from kernelrt.abi import KernelEntry, specialization
 from kernelrt.bundle import Bundle
@@ -11,7 +10,7 @@ from kernelrt.gpu.device import Device
 from kernelrt.gpu.memory import Buffer
 from kernelrt.gpu.pipeline import Pipeline
 from kernelrt.gpu.run import Recording
-from kernelrt.threads import threads
+from kernelrt.threads import pool
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
 
@@ -29,12 +28,9 @@ class Machine:
         """Makes the pipelines, several at a time: the driver compiles each kernel, unless it remembers it."""
         wanted = {kernel.name: kernel for kernel in kernels}
         progress("kernels", 0, len(wanted))
-        pool = ThreadPoolExecutor(threads(), "kernels")
-        try:
-            for done, _ in enumerate(pool.map(self.pipeline, wanted.values()), 1):
+        with pool("kernels") as workers:
+            for done, _ in enumerate(workers.map(self.pipeline, wanted.values()), 1):
                 progress("kernels", done, len(wanted))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
     def pipeline(self, kernel: KernelEntry) -> Pipeline:
         """The pipeline of a kernel."""

@@ -117,12 +117,15 @@ def finish_of(sampling: Sampling) -> Finish:
     return "sampled" if sampling.temperature > 0 or sampling.repetition_penalty != 1 else "greedy"
 
 
-def next_tokens(found: Sequence[int], positions: Sequence[int]) -> list[int]:
-    """The next tokens. Raises RunError where one is none; `positions`: where they were made."""
+def next_tokens(found: Sequence[int], positions: Sequence[int], chained: bool = False) -> list[int]:
+    """The next tokens. Raises RunError where one is none; `positions`: where they were made, `chained`: by kernels that
+    wait for each other (kernelrt.chain).
+    """
     for token, position in zip(found, positions, strict=True):
         if token == _NO_TOKEN:
+            order = ", or the device did not begin kernels in their order (for a target without `chains` it need not)"
             raise RunError(
                 f"the logits after position {position} are no numbers (NaN): the weights are broken, or a value"
-                " left its range; nothing was generated from them"
+                f" left its range{order if chained else ''}; nothing was generated from them"
             )
     return [int(token) for token in found]

@@ -8,6 +8,7 @@ from kernelrt.gpu.errors import GpuError
 from kernelrt.gpu.features import DeviceInfo
 from kernelrt.gpu.heaps import DeviceMemory
 from kernelrt.kernels import UnfitDeviceError
+from kernelrt.lanes import learn
 from kernelrt.run_plan import Options, plan_run
 
 
@@ -68,7 +69,8 @@ def _look(index: int, info: DeviceInfo, bundle: Bundle | None) -> Found:
         with Device.open(str(index)) as device:
             memory = device.memory
             if bundle is not None:
-                plan_run(bundle, info, Options()).place(device)
+                learn(device, bundle)
+                plan_run(bundle, device.info, Options()).place(device)
     except (GpuError, UnfitDeviceError) as error:
         return Found(index, info, memory, str(error))
     return Found(index, info, memory, "")

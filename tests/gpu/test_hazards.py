@@ -17,6 +17,7 @@ from tests.fixtures.engine import bundle_of
         (["r:a w:b", "r:b w:c"], [False, True]),  # it reads what was written
         (["r:a w:b", "r:b w:c follows", "r:c w:d follows"], [False, False, False]),  # it waits itself
         (["r:a w:b", "r:b w:c follows", "r:b w:d"], [False, False, True]),  # and what is behind for all of them
+        (["w:a", "r:b w:c", "r:a r:c w:d follows"], [False, False, True]),  # but not for what the one in front does not
         (["r:a w:b", "r:c w:a"], [False, True]),  # it writes what was read
         (["r:a w:b", "r:c w:b"], [False, True]),  # both write
         (["r:a w:b", "r:a w:c"], [False, False]),  # both read

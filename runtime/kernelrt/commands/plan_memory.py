@@ -17,7 +17,7 @@ def plan_memory(
 ) -> None:
     """Say what memory a run would take, and in which heaps.
 
-    Allocates nothing. Exit code 3 with the numbers where it does not fit.
+    Allocates none of it. Exit code 3 with the numbers where it does not fit.
     """
     from kernelrt.bundle import Bundle
     from kernelrt.commands.memory import MemoryPlan

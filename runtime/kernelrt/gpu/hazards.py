@@ -1,6 +1,7 @@
 """Which pieces of work in a sequence must wait for those before them."""
 
 from collections.abc import Hashable, Iterable, Set
+from dataclasses import dataclass, field
 
 
 def waits(work: Iterable[tuple[Set[Hashable], Set[Hashable], bool]]) -> list[bool]:
@@ -9,13 +10,24 @@ def waits(work: Iterable[tuple[Set[Hashable], Set[Hashable], bool]]) -> list[boo
     whether it waits itself for the piece in front; which part of a buffer it is, does not count.
     """
     found: list[bool] = []
-    used: set[Hashable] = set()
-    written: set[Hashable] = set()
+    before, chain = _Access(), _Access()  # the latest piece, with those that it followed, is told from what lies before
     for uses, writes, follows in work:
-        wait = not follows and bool(written & uses or used & writes)
+        if not follows:
+            before.add(chain.used, chain.written)
+            chain = _Access()
+        wait = bool(before.written & uses or before.used & writes)
         found.append(wait)
         if wait:
-            used, written = set(), set()
-        used |= uses
-        written |= writes
+            before, chain = _Access(), _Access()
+        chain.add(uses, writes)
     return found
+
+
+@dataclass(slots=True)
+class _Access:
+    used: set[Hashable] = field(default_factory=set[Hashable])
+    written: set[Hashable] = field(default_factory=set[Hashable])
+
+    def add(self, uses: Set[Hashable], writes: Set[Hashable]) -> None:
+        self.used |= uses
+        self.written |= writes

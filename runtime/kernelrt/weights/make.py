@@ -3,7 +3,7 @@
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,7 +13,7 @@ from kernelrt.atomic import write_new
 from kernelrt.errors import FileError, InputError
 from kernelrt.machine import Progress
 from kernelrt.model import ModelSpec
-from kernelrt.threads import threads
+from kernelrt.threads import pool, threads
 from kernelrt.weights.arrays import reshape, view
 from kernelrt.weights.folder_layout import folder_layout
 from kernelrt.weights.gguf_layout import gguf_layout
@@ -109,18 +109,14 @@ class _Writer:
 
     def write(self, file: BinaryIO, layout: FileLayout) -> None:
         self._put(file, layout.header)
-        with ThreadPoolExecutor(threads(), "numbers") as pool:
+        with pool("numbers") as workers:
             waiting: deque[Future[Bytes]] = deque()
-            try:
-                for work in self._work(layout):
-                    waiting.append(pool.submit(work))
-                    if len(waiting) > 2 * threads():
-                        self._put(file, waiting.popleft().result().data)
-                while waiting:
+            for work in self._work(layout):
+                waiting.append(workers.submit(work))
+                if len(waiting) > 2 * threads():
                     self._put(file, waiting.popleft().result().data)
-            finally:
-                for future in waiting:
-                    future.cancel()
+            while waiting:
+                self._put(file, waiting.popleft().result().data)
 
     def _work(self, layout: FileLayout) -> Iterator[Callable[[], Bytes]]:
         for tensor in layout.tensors:

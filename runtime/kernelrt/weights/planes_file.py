@@ -22,7 +22,7 @@ from kernelrt.gpu.commands import Submission, copying
 from kernelrt.gpu.memory import Buffer
 from kernelrt.jsonio import Node, seal, unseal
 from kernelrt.loading import Destination
-from kernelrt.threads import threads
+from kernelrt.threads import pool
 from kernelrt.weights.origin import Origin
 from kernelrt.weights.partial import partial_file
 from kernelrt.weights.stream import Copy, Fill, Job
@@ -116,8 +116,8 @@ def write_planes(
     `origins`: the weights files that they were made of. `ring` has two members or more; `progress` gets the bytes of
     each part of the work.
     """
-    with partial_file(path, durable=False) as file, ThreadPoolExecutor(threads(), "checksums") as pool:
-        written = [_write(file, name, buffer, ring, pool, progress) for name, buffer in planes.items()]
+    with partial_file(path, durable=False) as file, pool("checksums") as workers:
+        written = [_write(file, name, buffer, ring, workers, progress) for name, buffer in planes.items()]
         table = [[plane.name, plane.start, plane.nbytes, list(plane.checksums)] for plane in written]
         made_of = [[_text(origin.path), origin.size, origin.mtime_ns] for origin in origins]
         text = seal({"key": key, "origins": made_of, "planes": table})
@@ -129,7 +129,7 @@ def _write(
     name: str,
     buffer: Buffer,
     ring: Sequence[Buffer],
-    pool: ThreadPoolExecutor,
+    workers: ThreadPoolExecutor,
     progress: Callable[[int], None],
 ) -> _Plane:
     file.write(bytes(-file.tell() % _ALIGN))
@@ -145,7 +145,7 @@ def _write(
                 reading = _read_back(stack, buffer, after, ring[(number + 1) % 2])
             content = ring[number % 2].view()[: min(step, buffer.nbytes - begin)]
             parts = [content[at : at + part] for at in range(0, len(content), part)]
-            checksums += pool.map(zlib.crc32, parts)
+            checksums += workers.map(zlib.crc32, parts)
             file.write(content)
             progress(len(content))
     return _Plane(name, start, buffer.nbytes, tuple(checksums))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +14,7 @@ from kernelrt.gpu.run import record_dispatches
 from kernelrt.loading import Destination, Repack
 from kernelrt.machine import Progress
 from kernelrt.params import Params
-from kernelrt.threads import threads
+from kernelrt.threads import pool
 
 Fill = Callable[[memoryview], None]  # writes into the staging buffer; run in any thread
 
@@ -65,12 +66,12 @@ class _Place:
         self._submission = Submission(staging.device, [self._commands])
         self._descriptors: Descriptors | None = None
 
-    def fill(self, job: Job, pool: ThreadPoolExecutor) -> None:
+    def fill(self, job: Job, workers: ThreadPoolExecutor) -> None:
         """Waits until the device is done with it, and begins to fill it."""
         self.finish()
         view = self.staging.view()
         self._job = job
-        self._filling = [pool.submit(fill, view) for fill in job.fills]
+        self._filling = [workers.submit(fill, view) for fill in job.fills]
 
     def move(self) -> int:
         """Waits until it is full, and submits; gives the job's bytes, 0 where there is none."""
@@ -147,12 +148,13 @@ def stream(jobs: Iterable[Job], destination: Destination, progress: Callable[[in
     has ended and the device is idle; what was not begun is not begun any more.
     """
     raw = destination.raw or [None] * len(destination.ring)
-    places = [_Place(*each) for each in zip(destination.ring, destination.params, raw, strict=True)]
-    pool = ThreadPoolExecutor(threads(), "weights")
-    try:
+    with ExitStack() as stack:
+        each = zip(destination.ring, destination.params, raw, strict=True)
+        places = [stack.enter_context(closing(_Place(*buffers))) for buffers in each]
+        workers = stack.enter_context(pool("weights"))
         count = 0
         for count, job in enumerate(jobs, 1):
-            places[(count - 1) % len(places)].fill(job, pool)
+            places[(count - 1) % len(places)].fill(job, workers)
             # All others of the ring are being filled; the one that was begun first goes next.
             if nbytes := places[count % len(places)].move():
                 progress(nbytes)
@@ -161,7 +163,3 @@ def stream(jobs: Iterable[Job], destination: Destination, progress: Callable[[in
                 progress(nbytes)
         for place in places:
             place.finish()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-        for place in places:
-            place.close()

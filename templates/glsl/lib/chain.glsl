@@ -1,6 +1,6 @@
 // Dispatches in a chain have no barriers between them. Each begins when there is room for it, asks for what no other writes, and waits
-// in its kernel for the one in front: that one is done when all its workgroups have arrived at its counter, and since each of them waited
-// before, so are all before it. A counter is that of one dispatch and grows by STEP in each step, when the last of them arrives and not
+// in its kernel for the one in front: that one is done when all its workgroups have arrived at its counter, and since those that write
+// waited before, so are all before it. A counter is that of one dispatch and grows by STEP in each step, when the last of them arrives and not
 // earlier; a dispatch of the chain that begins long before its turn finds it where the step before left it, and waits.
 const uint STEP = 0x10000u;   // more than there are workgroups; what lies above is the number of the step
 const uint POLLS = 1u << 16;  // tens of milliseconds, where a chain needs microseconds
