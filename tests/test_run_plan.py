@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 
 from kernelc.buckets import Buckets
+from kernelrt.abi import KernelEntry
 from kernelrt.buffers import category, in_turn
 from kernelrt.bundle import Bundle
 from kernelrt.calls import sizes
 from kernelrt.errors import InputError, MissingKernelError
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.features import DeviceInfo
+from kernelrt.gpu.lanes import FEATURE
 from kernelrt.gpu.placement import OutOfMemoryError
 from kernelrt.kernels import UnfitDeviceError
 from kernelrt.lanes import learn
@@ -18,6 +20,7 @@ from kernelrt.model import ModelSpec
 from kernelrt.run_plan import RING, Options, Turn, model_of, plan_run, totals
 from kernelrt.weights.slots import slots
 from tests.fixtures.engine import bundle_of
+from tests.gpu.test_lanes import PLACE, shows
 
 BUCKETS = Buckets(seq=(16, 64), batch=(1, 4, 12))
 
@@ -219,3 +222,23 @@ def test_a_short_prompt_takes_the_products_of_a_batch_as_large(device: Device) -
         for rows, calls in plan.prefill.items()
     }
     assert phases == {32: {"decode"}, 64: {"prefill"}}
+
+
+def test_a_device_learns_of_a_bundle_that_relies_on_it() -> None:
+    """With a kernel that lavapipe can run in place of the one that shows the order."""
+    model = replace(ModelSpec.load("tiny"), hidden=256, ffn=3072)
+    bundle = bundle_of(model, Buckets(seq=(64,), batch=(1, 32)), "h200")
+    contents = dict(bundle.contents)
+    kernels: list[KernelEntry] = []
+    for kernel in bundle.kernels:
+        if kernel.family == "coopmat_lanes":
+            contents[kernel.files["spirv"].path] = shows(PLACE)
+            kernel = replace(kernel, requires=(), subgroup=0)
+        kernels.append(kernel)
+    relied = Bundle(replace(bundle.manifest, kernels=tuple(kernels)), contents)
+    others = tuple(kernel for kernel in kernels if FEATURE not in kernel.requires)
+    with Device.open("llvmpipe") as device:
+        learn(device, Bundle(replace(bundle.manifest, kernels=others), contents))
+        assert FEATURE not in device.info.features, "nothing relies on it"
+        learn(device, relied)
+        assert FEATURE in device.info.features

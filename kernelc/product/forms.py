@@ -15,7 +15,7 @@ Cut = Gemv | Matvec | Tiles
 
 def cuts(target: TargetSpec, matrix: Matrix, batches: tuple[int, ...], prefill: bool = True) -> Iterator[Cut]:
     """Gemv for one row where it can be, matvec for batches up to 8, tiles for larger ones and for prefill, plain and
-    with cooperative matrices where the target has them.
+    with cooperative matrices where the target has them, for batches up to 32 directly too.
     """
     for batch in batches:
         if batch == 1 and dots(target, matrix):

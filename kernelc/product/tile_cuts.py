@@ -46,16 +46,20 @@ def tiles_tuned(target: TargetSpec, matrix: Matrix, rows: int, prefill: bool, op
 
 def direct_tuned(target: TargetSpec, matrix: Matrix, rows: int) -> Tiles | None:
     """The direct form of a target for a bucket of up to 32 rows, by `<family>_direct_bn` and `_splits` of its [tune]
-    table; None without the former, or where the device or the matrix cannot have it.
+    table, or with as many splits below as fit; None without the former, or where the device or the matrix cannot have
+    it.
     """
     bn = target.tune.get(f"{matrix.family}_direct_bn")
-    splits = 1 if matrix.gated else target.tune.get(f"{matrix.family}_direct_splits", 1)
+    most = 1 if matrix.gated else target.tune.get(f"{matrix.family}_direct_splits", 1)
     if bn is None or "coopmat_mma" not in target.features or not matrix.format.scaled or rows > 32:
         return None
     part = 16 if matrix.gated else 32
     step = direct_step(matrix.quant)
-    cut = Tiles(32, bn, 32, part, step, "f16", target.subgroup, rows, False, splits, True)
-    return cut if direct_fits(matrix, cut) else None
+    cuts = (
+        Tiles(32, bn, 32, part, step, "f16", target.subgroup, rows, False, splits, True)
+        for splits in range(most, 0, -1)
+    )
+    return next((cut for cut in cuts if direct_fits(matrix, cut)), None)
 
 
 def _check(target: TargetSpec, name: str, cut: Tiles, suffix: str) -> None:

@@ -154,8 +154,8 @@ def product_cases(
 
     `fused`: one row comes through the norm prologue. `loud`: the matrix forms get rows far outside of fp16's range.
     """
-    if on_gpu(target):
-        sizes = [*sizes, replace(sizes[0], height=96, width=1024)]  # what the direct form takes
+    if on_gpu(target):  # what the direct form takes, a gated one with a tail
+        sizes = [*sizes, replace(sizes[0], height=80 if sizes[0].gated else 96, width=1024)]
     fitting = ((size, quant) for size in sizes for quant in quants if quant != "q6_k" or size.width % 256 == 0)
     for matrix in (replace(size, quant=quant) for size, quant in fitting):
         if matrix.quant == "q4_0":

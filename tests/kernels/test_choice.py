@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from kernelc.buckets import Buckets
+from kernelc.kernel import Binding
 from kernelc.kernels import argmax, embedding, penalty, repack, sample, seen, topk
+from kernelc.product.gemv import Gemv, gemv
+from kernelc.product.matrix import Matrix
 from kernelc.render import render
 from kernelc.target import TargetSpec
 from kernelc.toolchain import glslang
@@ -17,7 +20,8 @@ from kernelrt.gpu.pipeline import Pipeline
 from kernelrt.gpu.run import Recording
 from kernelrt.model import ModelSpec
 from kernelrt.params import NBYTES, Params, Sequence
-from tests.kernels.harness import execute, fresh_seed
+from tests.kernels.draw import Draw
+from tests.kernels.harness import POISON, execute, fresh_seed
 
 NONE = 0xFFFFFFFF  # no token
 ROWS = 32
@@ -139,3 +143,16 @@ def test_a_bundle_has_each_choice_once(quant: str, table: str, repacked: list[st
     assert {f"embedding.{table}", *once, *repacked} < set(names)
     assert [name for name in names if name.startswith("repack")] == repacked
     assert any(name.startswith("argmax.p") for name in names)
+
+
+@pytest.mark.parametrize("place", [0, 45, 127])
+def test_one_activation_that_is_no_number_makes_every_result_none(device: Device, place: int) -> None:
+    """Rounded to integers by blocks, too: nothing of a broken activation may come out as a number."""
+    matrix = Matrix("o_proj", 24, 128, "q4_0")
+    x = np.random.default_rng(fresh_seed()).standard_normal((1, 128)).astype(np.float32)
+    x[0, place] = np.nan
+    weights, _ = Draw.fresh().weights(matrix)
+    spec = gemv(matrix, Gemv(2, 3, 24, 64), norm_eps=None, outputs=[Binding("out_rows", "f32", ("rows", 24), "w")])
+    out = execute(device, spec, {"x": x, **weights}, Params(1), 1)["out_rows"]
+    assert (out.view(np.uint32) != POISON).all()
+    assert np.isnan(out).all()

@@ -8,9 +8,10 @@ uint low_bytes(uvec4 q) { return (q.x & 0xFF) | (q.y & 0xFF) << 8 | (q.z & 0xFF)
 
 // Eight neighbours, from element 8 `octet` on, into shared memory in the lanes layout. Four lanes side by side come with a block.
 void stage(uint octet, vec4 a, vec4 b) {
-    const vec4 magnitude = max(abs(a), abs(b));
-    const float top = cluster_max(max(max(magnitude.x, magnitude.y), max(magnitude.z, magnitude.w)), 4);
-    // 127 * 256: the high byte stays an int8 when the low one rounds it up. NaN leaves in the scale.
+    // As integers, of which NaN is the largest: it leaves in the scale. The largest of floats would be a number beside it.
+    const uvec4 magnitude = max(floatBitsToUint(abs(a)), floatBitsToUint(abs(b)));
+    const float top = uintBitsToFloat(cluster_max(max(max(magnitude.x, magnitude.y), max(magnitude.z, magnitude.w)), 4));
+    // 127 * 256: the high byte stays an int8 when the low one rounds it up.
     const float inverse = top > 1e-30 ? 32512.0 / top : 0.0;
     // Added to 1.5 2^23 a number is rounded to an integer, the low bits of the sum: faster than a conversion.
     const uvec4 qa = floatBitsToUint(fma(a, vec4(inverse), vec4(12582912.0)));
