@@ -4,7 +4,6 @@
 // earlier; a dispatch of the chain that begins long before its turn finds it where the step before left it, and waits.
 const uint STEP = 0x10000u;   // more than there are workgroups; what lies above is the number of the step
 const uint POLLS = 1u << 16;  // tens of milliseconds, where a chain needs microseconds
-const int ALL = gl_SemanticsAcquireRelease | gl_SemanticsMakeAvailable | gl_SemanticsMakeVisible;
 // NaN where the wait was given up, for the results: a device that does not begin dispatches in their order must not hang, nor lie.
 shared float in_time;
 
@@ -15,10 +14,10 @@ void await() {
         in_time = polls < POLLS ? 1.0 : uintBitsToFloat(0x7FC00000u);
         memoryBarrier(gl_ScopeDevice, gl_StorageSemanticsBuffer, gl_SemanticsAcquire | gl_SemanticsMakeVisible);
     }
-    controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, gl_StorageSemanticsBuffer | gl_StorageSemanticsShared, ALL);
+    GATHER();
 }
 void arrive() {
-    controlBarrier(gl_ScopeWorkgroup, gl_ScopeWorkgroup, gl_StorageSemanticsBuffer | gl_StorageSemanticsShared, ALL);
+    GATHER();
     if (gl_LocalInvocationID.x == 0) {
         const uint workgroups = gl_NumWorkGroups.x * gl_NumWorkGroups.y * gl_NumWorkGroups.z;
         memoryBarrier(gl_ScopeDevice, gl_StorageSemanticsBuffer, gl_SemanticsRelease | gl_SemanticsMakeAvailable);

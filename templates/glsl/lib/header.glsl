@@ -43,6 +43,9 @@ struct Params {
 {% endif %}
 
 {{ declarations }}
+{% if nonprivate %}
+{% include "glsl/lib/gather.glsl" %}
+{% endif %}
 {% if chained %}
 {% include "glsl/lib/chain.glsl" %}
 {% endif %}
