@@ -125,9 +125,8 @@ class _Run:
         live: list[_Sequence] = []
         done: dict[int, Generation] = {}
         while waiting or live:
-            while (
-                waiting and free and not (live and self.engine.under_way)
-            ):  # those that go on first take what is under way
+            # Those that go on first take what is under way.
+            while waiting and free and not (live and self.engine.under_way):
                 number, prompt = waiting.popleft()
                 live.append(self._begin(_Sequence(number, prompt, free.popleft())))
             if any(sequence.finish_reason is None for sequence in live):
