@@ -88,7 +88,7 @@ def changed(folder: Path, old: str, new: str) -> Path:
         ("\n[tune]", "\nspill_limit = 0\n[tune]", "spill_limit", "needs an offline_compiler"),
         ("\n[tune]", "\n[[tune]]", "tune", "expected a table"),
         ("\n[tune]", "\nrolled = 1\n[tune]", "rolled", "expected true or false, found 1"),
-        ("\n[tune]", '\nchains = "yes"\n[tune]', "chains", "expected true or false, found"),
+        ("\nchains = true", '\nchains = "yes"', "chains", "expected true or false, found"),
         ("\n[tune]", '\noffline_compiler = "radv:nonsense"\n[tune]', "offline_compiler", "families: phoenix"),
         ("\n[tune]", '\noffline_compiler = "radv:phenix"\n[tune]', "offline_compiler", "did you mean phoenix?"),
         ('\nname = "h200"', '\nname = "a/b"', "name", "begin with a letter or digit"),
