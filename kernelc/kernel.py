@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from kernelrt.abi import ELEMENT_BYTES, Binding, Constant, Dim, Value, Work
+from kernelrt.abi import ELEMENT_BYTES, Access, Binding, Constant, Dim, Value, Work
 from kernelrt.chain import is_link
 
 __all__ = [
@@ -73,6 +73,12 @@ class KernelSpec:
     def chained(self) -> bool:
         """Whether it waits itself for the dispatch in front (kernelc.chain)."""
         return is_link(self.bindings)
+
+    def declared(self, binding: Binding) -> Access:
+        """How the shader declares a binding. What others write meanwhile is not `readonly`: NVIDIA's compiler moves
+        loads of what is to before the wait for it.
+        """
+        return "rw" if binding.access == "r" and binding.name in self.nonprivate else binding.access
 
     @property
     def param(self) -> dict[str, Value]:

@@ -44,7 +44,7 @@ def _declarations(spec: KernelSpec) -> str:
             )
             continue
         glsl = GLSL_TYPES[binding.dtype]
-        how = "nonprivate " * (binding.name in spec.nonprivate) + qualifier[binding.access]
+        how = "nonprivate " * (binding.name in spec.nonprivate) + qualifier[spec.declared(binding)]
         block = f"buffer B{i}_{binding.name} {{ {glsl} {binding.name}[]; }};"
         lines.append(f"layout(set = 0, binding = {i}, std430) {how}{block}")
     return "\n".join(lines)

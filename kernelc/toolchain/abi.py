@@ -75,7 +75,7 @@ def _check_binding(spec: KernelSpec, number: int, binding: Binding, reflected: R
     where = f"binding {number} ({binding.name})"
     if reflected.kind != "storage buffer":
         raise CompileError(spec.name, f"{where} is a {reflected.kind}; the ABI knows storage buffers alone")
-    expected = "r" if binding.dtype == "params" else binding.access
+    expected = "r" if binding.dtype == "params" else spec.declared(binding)
     if reflected.access != expected:
         raise CompileError(
             spec.name, f"{where} is {_ACCESS[reflected.access]} in the shader, {_ACCESS[expected]} by declaration"

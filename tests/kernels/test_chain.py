@@ -5,12 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from kernelc.render import render
 from kernelc.target import TargetSpec
 from kernelrt.chain import STEP
 from kernelrt.gpu.device import Device
 from tests.kernels.chains import links
 from tests.kernels.harness import POISON, execute
 from tests.kernels.on_device import every_case
+
+
+def test_what_others_write_meanwhile_is_not_readonly() -> None:
+    """On an H200 loads of a readonly buffer were moved to before the wait, and ffn_down of a batch gave NaN."""
+    (declared, *_) = render(next(links(every_case(TargetSpec.load("host"), ["qkv"]))).spec).split("void ")
+    lines = [line for line in declared.splitlines() if " nonprivate " in line]
+    assert any(" branch[" in line for line in lines)
+    assert not [line for line in lines if "readonly" in line]
 
 
 @pytest.mark.parametrize("family", ["qkv", "attn_decode"])
