@@ -1,4 +1,4 @@
-"""Chains: the kernels of a step of one row that wait for each other themselves (templates/glsl/lib/chain.glsl).
+"""Chains: the kernels of a step that wait for each other themselves (templates/glsl/lib/chain.glsl).
 
 A barrier lets the next dispatch begin when the last workgroup of the one before has ended; in a chain its workgroups
 begin as there is room, and ask for their weights while they wait. That takes a device that begins dispatches in their
@@ -13,17 +13,20 @@ from kernelc.kernel import Binding, KernelSpec
 from kernelrt.calls import BEFORE
 from kernelrt.chain import HERE, STEP
 
+_FORMS = (("gemv", "int16"), ("direct", "f16"), ("coopmat", "f16"))  # by form and math: bf16 is in no step
 _COUNTERS = (Binding(BEFORE, "u32", (1,)), Binding(HERE, "u32", (1,), "rw"))
 
 
 def can_chain(spec: KernelSpec) -> bool:
-    """Whether the kernel has a form for chains: the products of one row and the attention between them. The head has
-    none: it begins another recording.
+    """Whether the kernel has a form for chains: the products of one row, those of a batch in matrix units, and what is
+    between them. The head has none: it begins another recording.
     """
     tags = dict(spec.tags)
-    if spec.family == "attn_decode":
-        return tags["writes"] == "rows_f32"
-    return tags.get("form") == "gemv" and spec.family != "head"
+    if tags["phase"] != "decode" or spec.family == "head":
+        return False
+    if spec.family in ("norm", "attn_decode"):
+        return tags["writes"] != "lanes_f32"
+    return (tags.get("form"), tags.get("math")) in _FORMS
 
 
 def chained(spec: KernelSpec) -> KernelSpec:

@@ -39,7 +39,8 @@ _PRODUCTS = ("qkv", "o_proj", "ffn_gate_up", "ffn_down", "head")
 
 def _tune_keys() -> dict[str, tuple[int, int]]:
     any_rows, edge = (1 << 22, 1), (512, 16)  # 16: the edge of a cooperative matrix
-    found = {"prefill_rows": (1 << 15, 1), "norm_workgroup": _WORKGROUP, "attn_decode_workgroup": _WORKGROUP}
+    found = {"prefill_rows": (1 << 15, 1), "attn_decode_workgroup": _WORKGROUP}
+    found |= {"norm_workgroup": _WORKGROUP, "norm_workgroup_short": _WORKGROUP}
     found |= {"attn_split_keys": (1 << 17, 1), "attn_workgroups": (1 << 16, 1), "attn_unroll": (32, 1)}
     found |= {"attn_prefill_row_groups": (16, 1)}
     for product in _PRODUCTS:

@@ -4,10 +4,12 @@
 
 All f32 [rows, hidden]; rmsnorm(x) = x / sqrt(mean(x^2) + eps); weights are (1 + w) already. h leaves as its reader
 wants it: by rows in floats (the tile form) or halves (cooperative matrices), or in the lanes layout (the matvec form).
-By rows it clears `row_max`, which ffn_gate_up collects afterwards.
+By rows it clears `row_max`, which ffn_gate_up collects afterwards. For the few rows of a batch's steps the halves have
+a kernel of their own, which can be in a chain (kernelc.chain).
 """
 
 from collections.abc import Iterator
+from typing import Literal
 
 from kernelc.buckets import Buckets
 from kernelc.kernel import Binding, Dim, KernelSpec, Layout, Work, frozen, tags
@@ -21,7 +23,16 @@ from kernelrt.quant import QUANTS, padded
 BY_ROWS = ("rows_f32", "rows_f16")
 
 
-def spec(*, width: int, eps: float, out: Layout, quant: str, rows: int, workgroup: int = 256) -> KernelSpec:
+def spec(
+    *,
+    width: int,
+    eps: float,
+    out: Layout,
+    quant: str,
+    rows: int,
+    workgroup: int = 256,
+    phase: Literal["decode", "any"] = "any",
+) -> KernelSpec:
     """One kernel. `out` is rows_f32, rows_f16 or lanes_f32; `quant` gives the reader's unit in the lanes layout."""
     wide, unit, by_rows = padded(width), QUANTS[quant].unit, out in BY_ROWS
     row_max = Binding("row_max", "u32", ("rows",), "w")
@@ -32,7 +43,7 @@ def spec(*, width: int, eps: float, out: Layout, quant: str, rows: int, workgrou
     }[out]
     out_bytes = 2 * wide if out == "rows_f16" else 4 * wide
     return KernelSpec(
-        name=f"norm.{out}" if by_rows else f"norm.{out}.{quant}",
+        name=f"norm{f'.b{rows}' * (phase == 'decode')}.{out}" + ("" if by_rows else f".{quant}"),
         family="norm",
         params=frozen(
             {
@@ -49,24 +60,30 @@ def spec(*, width: int, eps: float, out: Layout, quant: str, rows: int, workgrou
         grid=(Dim(of="rows"), Dim(), Dim()),
         work=Work(rows, 12 * rows * width, rows * 8 * width + 8 * width, rows * (4 * width + out_bytes)),
         requires=("subgroup", *(("storage16",) if out == "rows_f16" else ())),
-        tags=tags("any", rows=rows, unit=0 if by_rows else unit, reads="stretch", writes=out),
+        tags=tags(phase, rows=rows, unit=0 if by_rows else unit, reads="stretch", writes=out),
     )
 
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
-    """Rows for the matrix forms that the target has; lanes for the matvec forms of the layers' format, and of the
-    head's where its unit is another.
+    """Rows for the matrix forms that the target has, halves of a batch's steps apart; lanes for the matvec forms of the
+    layers' format, and of the head's where its unit is another.
     """
     outs: dict[tuple[Layout, int], str] = {(layout, 0): buckets.quant for layout in row_layouts(target)}
     if any(1 < batch <= MATVEC_COLUMNS for batch in buckets.batch):
         for quant in (buckets.quant, buckets.embedding):
             outs.setdefault(("lanes_f32", QUANTS[quant].unit), quant)
+    workgroup = target.tune.get("norm_workgroup", 256)
     for (out, _), quant in outs.items():
+        rows = prefill_rows(target) if out in BY_ROWS else MATVEC_COLUMNS
+        yield spec(width=model.hidden, eps=model.norm_eps, out=out, quant=quant, rows=rows, workgroup=workgroup)
+    most = max(buckets.batch)
+    if most > MATVEC_COLUMNS and ("rows_f16", 0) in outs:
         yield spec(
             width=model.hidden,
             eps=model.norm_eps,
-            out=out,
-            quant=quant,
-            rows=prefill_rows(target) if out in BY_ROWS else MATVEC_COLUMNS,
-            workgroup=target.tune.get("norm_workgroup", 256),
+            out="rows_f16",
+            quant=buckets.quant,
+            rows=most,
+            workgroup=target.tune.get("norm_workgroup_short", workgroup),
+            phase="decode",
         )

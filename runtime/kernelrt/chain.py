@@ -27,7 +27,8 @@ def after(step: int) -> int:
 
 def linked(calls: Sequence[Call]) -> list[Call]:
     """The calls of a step, with those that can wait for the one in front told to. Each has a counter of its own: one
-    that begins long before its turn must not take an earlier layer's for what it waits for.
+    that begins long before its turn must not take an earlier layer's for what it waits for. Steps of different sizes
+    are numbered apart, and so share none.
     """
     links = [is_link(call.kernel.bindings) for call in calls]
     found: list[Call] = []
@@ -35,7 +36,8 @@ def linked(calls: Sequence[Call]) -> list[Call]:
         if not link:
             found.append(call)
             continue
-        counters = {HERE: f"chain.{number}"} | ({BEFORE: f"chain.{number - 1}"} if follows else {})
+        own, front = f"chain.{call.rows}.{number}", f"chain.{call.rows}.{number - 1}"
+        counters = {HERE: own} | ({BEFORE: front} if follows else {})
         names = zip(call.kernel.bindings, call.buffers, strict=True)
         buffers = tuple(counters.get(binding.name, name) for binding, name in names)
         found.append(replace(call, buffers=buffers, follows=follows))

@@ -195,7 +195,10 @@ class Gemma:
             yield call(product, rows, **stretch, **binds)
             return
         lanes = {} if str(reads).startswith("rows") else {"unit": product.params["unit"]}
-        norm = self.kernels.find("norm", writes=reads, **lanes)
+        wishes: list[dict[str, Value]] = [
+            {"writes": reads, "phase": phase, **lanes} for phase in (product.tags["phase"], "any")
+        ]
+        norm = self.kernels.first("norm", wishes)
         yield call(norm, rows, **stretch, **written("h"), row_max="row_max")
         yield call(product, rows, **_read("h"), row_max="row_max", **binds)
 

@@ -103,13 +103,17 @@ def tile_cuts(target: TargetSpec, matrix: Matrix) -> list[Tiles]:
         (64, wide, 64, 32, step),
         (48, 32, 16, 32, step),
     )
-    matrices = [Tiles(*cut, operand, target.subgroup) for operand in operands(target)[1:] for cut in cuts]
+    matrices = [
+        Tiles(*cut, operand, target.subgroup, prefill=cut[0] > 32) for operand in operands(target)[1:] for cut in cuts
+    ]
     if not matrix.gated:
-        matrices += [replace(cut, splits=splits) for cut, splits in zip(matrices[1:3], (2, 3), strict=True)]
+        matrices += [
+            replace(cut, splits=splits, prefill=False) for cut, splits in zip(matrices[1:3], (2, 3), strict=True)
+        ]
     sizes = ((32, False), (prefill_rows(target), True))
     tuned = [tiles_tuned(target, matrix, *size, operand) for size in sizes for operand in operands(target)]
     part = 16 if matrix.gated else 32
-    direct = Tiles(32, 64, 32, part, direct_step(matrix.quant), "f16", target.subgroup, direct=True)
+    direct = Tiles(32, 64, 32, part, direct_step(matrix.quant), "f16", target.subgroup, prefill=False, direct=True)
     if "coopmat_mma" in target.features and direct_fits(matrix, direct):
         # Of 96 columns the subgroups share the rows of x unevenly.
         matrices += [direct, replace(direct, bn=96), *([] if matrix.gated else [replace(direct, bn=256, splits=2)])]

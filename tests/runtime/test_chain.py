@@ -1,11 +1,14 @@
 """Steps as chains: barriers around them alone, and the logits of steps with barriers."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kernelc.buckets import Buckets
+from kernelc.target import TargetSpec
 from kernelrt.bundle import Bundle
 from kernelrt.calls import BEFORE, PARAMS, Call
 from kernelrt.chain import HERE, is_link
@@ -36,14 +39,31 @@ def chains(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def test_a_step_is_one_chain(device: Device, chains: Bundle) -> None:
     plan = plan_run(chains, device.info, Options())
     (calls,) = plan.decode.values()
+    _counters_of_a_chain(calls, 5)
+
+
+def test_a_step_of_a_batch_in_matrix_units_is_one_chain(device: Device) -> None:
+    """As planned for a device that has them; lavapipe has none."""
+    target = TargetSpec.load("h200")
+    limits = {"max_subgroup": 32, "shared_memory": target.shared_memory, "max_workgroup": target.max_workgroup}
+    info = replace(device.info, features=target.features, subgroup=32, min_subgroup=32, **limits)
+    bundle = bundle_of(MODEL, Buckets(seq=(64,), batch=(1, 9), quant="q8_0"), "h200")
+    plan = plan_run(bundle, info, Options(batch=9))
+    one, nine = _counters_of_a_chain(plan.decode[1], 5), _counters_of_a_chain(plan.decode[9], 7)
+    assert not one & nine, "steps of one size are counted apart from those of another"
+
+
+def _counters_of_a_chain(calls: Sequence[Call], each: int) -> set[str]:
+    """The counters of a step that is one chain of `each` links a layer, behind the embedding."""
     links = [is_link(call.kernel.bindings) for call in calls]
-    assert links == [False] + [True] * 5 * MODEL.layers, "the embedding, then five links a layer"
+    assert links == [False] + [True] * each * MODEL.layers
     barriers = waits(access_of(call) for call in calls)
-    assert barriers == [False, True] + [False] * (5 * MODEL.layers - 1)
+    assert barriers == [False, True] + [False] * (each * MODEL.layers - 1)
     counters = [_bound(call) for call, link in zip(calls, links, strict=True) if link]
     own = [bound[HERE] for bound in counters]
     assert len(set(own)) == len(own), "a link that begins long before its turn would take another's counter for its own"
     assert [bound[BEFORE] for bound in counters] == [PARAMS, *own[:-1]]
+    return set(own)
 
 
 def _bound(call: Call) -> dict[str, str]:

@@ -17,12 +17,16 @@ void main() {
 {% include "glsl/lib/coopmat_begin.glsl" %}
     place_loads(m0, n0);
     place_stores();
-    load_step(begin);
+    load_weights(begin);
+    begin_rows(m0);
+    load_rows(begin);
     for (uint step = begin; step < end; ++step) {
         barrier();
         store_step();
         barrier();
-        load_step(min(step + 1, end - 1));
+        const uint next = min(step + 1, end - 1);
+        load_weights(next);
+        load_rows(next);
         [[unroll]] for (uint unit = 0; unit < W_UNITS; unit += 2) {
             FACTOR(float16_t, gl_MatrixUseB) words[{{ matrices }}][WN / 16];
 {% if group %}

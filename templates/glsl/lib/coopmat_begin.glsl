@@ -1,6 +1,9 @@
     // Consecutive workgroups share a tile of weights, so that those come from memory once.
     const uint m0 = gl_WorkGroupID.x * BM;
-    if (m0 >= params.rows) return;  // a tile of idle rows
+    if (m0 >= params.rows) {  // a tile of idle rows
+        {{ "arrive();" if chained }}
+        return;
+    }
     const uint n0 = gl_WorkGroupID.y * BN;
     const uint sm = gl_SubgroupID / (BN / WN) * WM;
     const uint sn = gl_SubgroupID % (BN / WN) * WN;
@@ -15,6 +18,3 @@
     [[unroll]] for (uint m = 0; m < {{ matrices }}; ++m)
         [[unroll]] for (uint i = 0; i < WM / 16; ++i)
             [[unroll]] for (uint j = 0; j < WN / 16; ++j) sum[m][i][j] = SUMS(0.0);
-{% if ranged %}
-    load_factors(m0);
-{% endif %}

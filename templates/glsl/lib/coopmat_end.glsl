@@ -7,6 +7,9 @@
 {% if gated %}
             [[unroll]] for (uint e = 0; e < sum[0][i][j].length(); ++e) sum[0][i][j][e] = activate(sum[0][i][j][e]) * sum[1][i][j][e];
 {% endif %}
+{% if chained %}
+            sum[0][i][j] *= in_time;
+{% endif %}
             coopMatStore(sum[0][i][j], tiles, strip * (BN / 4) + (sn + j * 16) / 4, BN / 4, gl_CooperativeMatrixLayoutRowMajor);
         }
         barrier();
@@ -17,4 +20,7 @@
     }
 {% if splits > 1 %}
     if (last_to_arrive(gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x, {{ splits }}u)) put_whole_tile(m0, n0);
+{% endif %}
+{% if chained %}
+    arrive();
 {% endif %}

@@ -94,6 +94,7 @@ void main() {
     thousand = 0x64006400u + (w_from >> 31);  // + 0; what all lanes share is kept in a register of another kind, from which every use copies it
     place_rows(m0);
     load_weights(0, begin);
+    begin_rows(m0);
     load_rows(begin);
     for (uint first = begin; first < end; first += 2) {
         [[unroll]] for (uint turn = 0; turn < 2; ++turn) {

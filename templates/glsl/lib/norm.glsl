@@ -2,6 +2,21 @@
 //   residual += rmsnorm(branch) * post_weight;   h = rmsnorm(residual) * pre_weight
 // `branch` is the output of the layer part before (all zero before the first layer: then the residual stays as it is).
 const uint NORM_PARTS = ({{ width }}u / 4u + WORKGROUP - 1u) / WORKGROUP;
+{% if chained %}
+// A step has few rows, so that no other hides what one waits for: all of it is asked for at once, weights before the wait.
+vec4 old[NORM_PARTS], post[NORM_PARTS], pre[NORM_PARTS];
+void ask_norm(uint row) {
+    const uint quads = {{ width }}u / 4u;
+    [[unroll]] for (uint i = 0; i < NORM_PARTS; ++i) {
+        const uint inside = min(gl_LocalInvocationID.x + i * WORKGROUP, quads - 1u);
+        post[i] = post_weight[inside];
+        pre[i] = pre_weight[inside];
+    }
+    await();
+    [[unroll]] for (uint i = 0; i < NORM_PARTS; ++i)
+        old[i] = residual[row * quads + min(gl_LocalInvocationID.x + i * WORKGROUP, quads - 1u)];
+}
+{% endif %}
 void norm_row(uint row, bool write_residual, out vec4 h[NORM_PARTS]) {
     const uint quads = {{ width }}u / 4u;
     vec4 x[NORM_PARTS];
@@ -13,12 +28,16 @@ void norm_row(uint row, bool write_residual, out vec4 h[NORM_PARTS]) {
         x[i] = at < quads ? value : vec4(0.0);
         square += dot(x[i], x[i]);
     }
-    const float branch_scale = inversesqrt(workgroup_sum(square) / {{ "%.1f" % width }} + {{ eps }});
+    const float branch_scale = inversesqrt(workgroup_sum(square) / {{ "%.1f" % width }} + {{ eps }}){{ " * in_time" if chained }};
     square = 0.0;
     [[unroll]] for (uint i = 0; i < NORM_PARTS; ++i) {
         const uint at = gl_LocalInvocationID.x + i * WORKGROUP;
         const uint inside = min(at, quads - 1u);
+{% if chained %}
+        const vec4 value = old[i] + x[i] * branch_scale * post[i];
+{% else %}
         const vec4 value = residual[row * quads + inside] + x[i] * branch_scale * post_weight[inside];
+{% endif %}
         x[i] = at < quads ? value : vec4(0.0);
         if (write_residual && at < quads) residual_out[row * quads + at] = value;
         square += dot(x[i], x[i]);
@@ -26,6 +45,6 @@ void norm_row(uint row, bool write_residual, out vec4 h[NORM_PARTS]) {
     const float scale = inversesqrt(workgroup_sum(square) / {{ "%.1f" % width }} + {{ eps }});
     [[unroll]] for (uint i = 0; i < NORM_PARTS; ++i) {
         const uint at = gl_LocalInvocationID.x + i * WORKGROUP;
-        h[i] = x[i] * scale * pre_weight[min(at, quads - 1u)];
+        h[i] = x[i] * scale * {{ "pre[i]" if chained else "pre_weight[min(at, quads - 1u)]" }};
     }
 }

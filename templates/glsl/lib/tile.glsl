@@ -78,12 +78,16 @@ void main() {
         [[unroll]] for (uint i = 0; i < TM; ++i)
             [[unroll]] for (uint j = 0; j < TN; ++j) acc[m][i][j] = 0.0;
     place_loads(m0, n0);
-    load_step(0);
+    load_weights(0);
+    load_rows(0);
     for (uint step = 0; step < STEPS; ++step) {
         barrier();
         store_step();
         barrier();
-        if (step + 1 < STEPS) load_step(step + 1);
+        if (step + 1 < STEPS) {
+            load_weights(step + 1);
+            load_rows(step + 1);
+        }
 {% if rolled %}
 #undef unroll  // of the product: it would take four times as long
 {% endif %}

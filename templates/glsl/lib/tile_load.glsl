@@ -42,7 +42,7 @@ void place_loads(uint m0, uint n0) {
         x_from[i] = held(min(m0 + x_row(item), max(params.rows, 1u) - 1u) * (PADDED / 8u){{ "" if padded % bk else " + x_part(item)" }});
     }
 }
-void load_step(uint step) {
+void load_weights(uint step) {
     [[unroll]] for (uint i = 0; i < W_LOADS; ++i) {
 {% if padded % bk %}
         const uint at = w_from[i] + min(step * W_ITEMS + w_part(gl_LocalInvocationID.x + i * WORKGROUP), PADDED / {{ w_each }}u - 1u);
@@ -56,6 +56,8 @@ void load_step(uint step) {
 {% endif %}
 {% endfor %}
     }
+}
+void load_rows(uint step) {
     [[unroll]] for (uint i = 0; i < X_LOADS; ++i) {
 {% if padded % bk %}
         const uint part = step * X_ITEMS + x_part(gl_LocalInvocationID.x + i * WORKGROUP);
