@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from kernelc.buckets import Buckets
+from kernelc.plan import plan
 from kernelc.target import TargetSpec
+from kernelc.tune.result import Tuning, beside
 from kernelrt.errors import InputError
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.features import FEATURES
+from kernelrt.model import ModelSpec
 
 BUILT_IN = ("h200", "hawkpoint", "host", "phoenix")
 TARGETS = Path(__file__).resolve().parents[1] / "kernelc" / "targets"
@@ -43,6 +47,20 @@ def test_the_host_target_promises_no_more_than_lavapipe_has(device: Device) -> N
     assert target.shared_memory <= info.shared_memory
     assert target.max_workgroup <= info.max_workgroup
     assert target.max_storage_range <= info.max_storage_range
+
+
+def test_tunings_that_come_with_targets_are_for_them() -> None:
+    model = ModelSpec.load("gemma27b")
+    files = sorted((TARGETS / "tuning").iterdir())
+    assert [path.name for path in files] == ["h200-gemma27b-q8_0.json"]
+    for path in files:
+        target, tuning = TargetSpec.load(path.name.split("-")[0]), Tuning.read(path)
+        buckets = Buckets((512,), quant=tuning.subject.quant, embedding=tuning.subject.embedding)
+        assert beside(target.name, model, target, buckets) == path
+        assert tuning.subject.level == "measured"
+        applied = tuning.applied(path, model, target, buckets)
+        assert applied.tune != target.tune
+        assert plan(model, applied, buckets)
 
 
 def test_description_is_plain_json_and_gives_the_spec_back() -> None:

@@ -10,9 +10,12 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 from kernelc.target import TargetSpec
+from kernelc.tune.result import Tuning
 from kernelrt.gpu.device import Device
 from kernelrt.gpu.errors import GpuError
 from tests.kernels import cases, harness
@@ -35,15 +38,19 @@ def every_case(target: TargetSpec, families: list[str] | None = None) -> Iterato
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", required=True, help="whose forms to execute, e.g. h200")
+    parser.add_argument("--tuning", type=Path, help="a file of `kernelc tune`, whose sizes take the target's place")
     parser.add_argument("--device", help="part of the device's name; the first real GPU otherwise")
     parser.add_argument("--family", action="append", help="only this family (may be repeated)")
     parser.add_argument("--only", default="", help="only cases with this in their name")
     arguments = parser.parse_args()
+    target = TargetSpec.load(arguments.target)
+    if arguments.tuning:
+        target = replace(target, tune={**target.tune, **(Tuning.read(arguments.tuning).chosen or {})})
     ran = broken = 0
     with Device.open(arguments.device) as device:
         print(f"device: {device.info.name} ({device.info.driver}); target {arguments.target}")
         print(f"{'case':74} {'output':14} {'error':>9} {'bound':>9}")
-        for case in every_case(TargetSpec.load(arguments.target), arguments.family):
+        for case in every_case(target, arguments.family):
             if arguments.only not in case.name:
                 continue
             ran += 1
