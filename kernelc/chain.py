@@ -12,6 +12,7 @@ from dataclasses import replace
 from kernelc.kernel import Binding, KernelSpec
 from kernelrt.calls import BEFORE
 from kernelrt.chain import HERE, STEP
+from kernelrt.errors import InputError
 
 _FORMS = (("gemv", "int16"), ("direct", "f16"), ("coopmat", "f16"))  # by form and math: bf16 is in no step
 _COUNTERS = (Binding(BEFORE, "u32", (1,)), Binding(HERE, "u32", (1,), "rw"))
@@ -30,11 +31,12 @@ def can_chain(spec: KernelSpec) -> bool:
 
 
 def chained(spec: KernelSpec) -> KernelSpec:
-    """The kernel as a link of a chain. What others of the chain write or read is in Vulkan's memory model. ValueError
+    """The kernel as a link of a chain. What others of the chain write or read is in Vulkan's memory model. InputError
     for more workgroups than a counter tells apart.
     """
-    if math.prod(dim.size(rows=spec.work.rows) for dim in spec.grid) >= STEP:
-        raise ValueError(f"{spec.name}: {STEP} workgroups or more")
+    workgroups = math.prod(dim.size(rows=spec.work.rows) for dim in spec.grid)
+    if workgroups >= STEP:
+        raise InputError(f"{spec.name}: {workgroups} workgroups; where a target has chains they are fewer than {STEP}")
     activations = (binding.name for binding in spec.bindings if "rows" in binding.shape)
     counters = (binding.name for binding in _COUNTERS)
     return replace(

@@ -51,8 +51,9 @@ class KernelSpec:
 
     `params` are what the template reads, sorted by name; `requires` names device features (kernelrt.gpu.features);
     `subgroup` is the subgroup size the pipeline must be created with, or 0 where any will do; `nonprivate` names the
-    bindings through which workgroups of one dispatch read what others of it wrote (in Vulkan's memory model); `tags`
-    are how the runtime finds the kernel. `rolled`: loops that a template marks `[[unroll]]` stay loops (TargetSpec).
+    bindings through which workgroups read what others wrote without a barrier between (in Vulkan's memory model), of
+    their own dispatch or, in a chain, of one in front; `tags` are how the runtime finds the kernel. `rolled`: loops
+    that a template marks `[[unroll]]` stay loops (TargetSpec).
     """
 
     name: str

@@ -41,7 +41,7 @@ def _tune_keys() -> dict[str, tuple[int, int]]:
     any_rows, edge = (1 << 22, 1), (512, 16)  # 16: the edge of a cooperative matrix
     found = {"prefill_rows": (1 << 15, 1), "attn_decode_workgroup": _WORKGROUP}
     found |= {"norm_workgroup": _WORKGROUP, "norm_workgroup_short": _WORKGROUP}
-    found |= {"attn_split_keys": (1 << 17, 1), "attn_workgroups": (1 << 16, 1), "attn_unroll": (32, 1)}
+    found |= {"attn_split_keys": (1 << 17, 1), "attn_workgroups": (1 << 14, 1), "attn_unroll": (32, 1)}
     found |= {"attn_prefill_row_groups": (16, 1)}
     for product in _PRODUCTS:
         for batch in ("", "_b8"):
@@ -118,7 +118,8 @@ class TargetSpec:
         integer("max_storage_range", self.max_storage_range, high=MAX_RANGE)
         for key in _RATES:
             object.__setattr__(self, key, number(key, getattr(self, key), zero=True))
-        flag("chains", self.chains)
+        if flag("chains", self.chains) and "memory_model" not in self.features:
+            raise FieldError("chains", "needs memory_model among the features")
         flag("rolled", self.rolled)
         if self.npu != "":
             text("npu", self.npu, NPUS)

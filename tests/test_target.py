@@ -107,6 +107,8 @@ def changed(folder: Path, old: str, new: str) -> Path:
         ("\n[tune]", "\n[[tune]]", "tune", "expected a table"),
         ("\n[tune]", "\nrolled = 1\n[tune]", "rolled", "expected true or false, found 1"),
         ("\nchains = true", '\nchains = "yes"', "chains", "expected true or false, found"),
+        ('"memory_model", ', "", "chains", "needs memory_model"),
+        ("\n[tune]", "\n[tune]\nattn_workgroups = 16385", "tune.attn_workgroups", "at most 16384"),
         ("\n[tune]", '\noffline_compiler = "radv:nonsense"\n[tune]', "offline_compiler", "families: phoenix"),
         ("\n[tune]", '\noffline_compiler = "radv:phenix"\n[tune]', "offline_compiler", "did you mean phoenix?"),
         ('\nname = "h200"', '\nname = "a/b"', "name", "begin with a letter or digit"),

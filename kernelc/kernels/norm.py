@@ -5,7 +5,7 @@
 All f32 [rows, hidden]; rmsnorm(x) = x / sqrt(mean(x^2) + eps); weights are (1 + w) already. h leaves as its reader
 wants it: by rows in floats (the tile form) or halves (cooperative matrices), or in the lanes layout (the matvec form).
 By rows it clears `row_max`, which ffn_gate_up collects afterwards. For the few rows of a batch's steps the halves have
-a kernel of their own, which can be in a chain (kernelc.chain).
+a kernel of their own where a target has chains (kernelc.chain) or wants it of another size.
 """
 
 from collections.abc import Iterator
@@ -42,8 +42,9 @@ def spec(
         "lanes_f32": [Binding("out_lanes", "f32x4", ("rows", wide // 4), "w")],
     }[out]
     out_bytes = 2 * wide if out == "rows_f16" else 4 * wide
+    sort = [f"b{rows}"] if phase == "decode" else []
     return KernelSpec(
-        name=f"norm{f'.b{rows}' * (phase == 'decode')}.{out}" + ("" if by_rows else f".{quant}"),
+        name=".".join(["norm", *sort, out, *([] if by_rows else [quant])]),
         family="norm",
         params=frozen(
             {
@@ -65,8 +66,8 @@ def spec(
 
 
 def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[KernelSpec]:
-    """Rows for the matrix forms that the target has, halves of a batch's steps apart; lanes for the matvec forms of the
-    layers' format, and of the head's where its unit is another.
+    """Rows for the matrix forms that the target has, halves of a batch's steps apart where it asks for that; lanes for
+    the matvec forms of the layers' format, and of the head's where its unit is another.
     """
     outs: dict[tuple[Layout, int], str] = {(layout, 0): buckets.quant for layout in row_layouts(target)}
     if any(1 < batch <= MATVEC_COLUMNS for batch in buckets.batch):
@@ -77,7 +78,8 @@ def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[
         rows = prefill_rows(target) if out in BY_ROWS else MATVEC_COLUMNS
         yield spec(width=model.hidden, eps=model.norm_eps, out=out, quant=quant, rows=rows, workgroup=workgroup)
     most = max(buckets.batch)
-    if most > MATVEC_COLUMNS and ("rows_f16", 0) in outs:
+    apart = target.chains or "norm_workgroup_short" in target.tune
+    if apart and most > MATVEC_COLUMNS and ("rows_f16", 0) in outs:
         yield spec(
             width=model.hidden,
             eps=model.norm_eps,

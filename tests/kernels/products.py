@@ -12,7 +12,7 @@ from kernelc.product.forms import Cut
 from kernelc.product.gemv import Gemv
 from kernelc.product.matrix import Matrix
 from kernelc.product.matvec import MATVEC_COLUMNS, Matvec
-from kernelc.product.tile_cuts import tiles_tuned
+from kernelc.product.tile_cuts import direct_tuned, tiles_tuned
 from kernelc.product.tiles import PREFILL_ROWS, Tiles, direct_fits, direct_step, operands, prefill_rows, step_of
 from kernelc.target import TargetSpec
 from kernelrt.params import Params
@@ -112,12 +112,14 @@ def tile_cuts(target: TargetSpec, matrix: Matrix) -> list[Tiles]:
         ]
     sizes = ((32, False), (prefill_rows(target), True))
     tuned = [tiles_tuned(target, matrix, *size, operand) for size in sizes for operand in operands(target)]
+    shipped = direct_tuned(target, matrix, 32)
     part = 16 if matrix.gated else 32
     direct = Tiles(32, 64, 32, part, direct_step(matrix.quant), "f16", target.subgroup, prefill=False, direct=True)
     if "coopmat_mma" in target.features and direct_fits(matrix, direct):
         # Of 96 columns the subgroups share the rows of x unevenly.
         matrices += [direct, replace(direct, bn=96), *([] if matrix.gated else [replace(direct, bn=256, splits=2)])]
-    return list(dict.fromkeys([*plain, *matrices, *(replace(cut, rows=PREFILL_ROWS, prefill=True) for cut in tuned)]))
+    tuned += [] if shipped is None else [shipped]
+    return list(dict.fromkeys([*plain, *matrices, *(replace(cut, rows=PREFILL_ROWS) for cut in tuned)]))
 
 
 def on_gpu(target: TargetSpec) -> bool:

@@ -1,17 +1,24 @@
 """A link of a chain that waits in vain: the device must not hang, and nobody may take the results for numbers."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kernelc.buckets import Buckets
+from kernelc.plan import plan
 from kernelc.render import render
 from kernelc.target import TargetSpec
 from kernelrt.chain import STEP
 from kernelrt.gpu.device import Device
+from kernelrt.model import ModelSpec
 from tests.kernels.chains import links
 from tests.kernels.harness import POISON, execute
 from tests.kernels.on_device import every_case
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "glsl" / "lib"
 
 
 def test_what_others_write_meanwhile_is_not_readonly() -> None:
@@ -20,6 +27,19 @@ def test_what_others_write_meanwhile_is_not_readonly() -> None:
     lines = [line for line in declared.splitlines() if " nonprivate " in line]
     assert any(" branch[" in line for line in lines)
     assert not [line for line in lines if "readonly" in line]
+
+
+def test_every_link_waits_arrives_and_spoils_what_it_gave_up() -> None:
+    """In the forms that lavapipe cannot run, too."""
+    chain = (TEMPLATES / "chain.glsl").read_text()
+    specs = plan(ModelSpec.load("gemma27b"), TargetSpec.load("h200"), Buckets((512,), batch=(1, 32)))
+    links = [spec for spec in specs if spec.chained]
+    assert {spec.param.get("form", "") for spec in links} == {"", "gemv", "direct", "coopmat"}
+    for spec in links:
+        _, after = render(spec).split(chain)
+        assert "await();" in after
+        assert "arrive();" in after
+        assert re.search(r"\*=? in_time", after), spec.name
 
 
 @pytest.mark.parametrize("family", ["qkv", "attn_decode", "norm"])

@@ -35,7 +35,7 @@ uint w_at(uint m, uint plane, uint row) {
 {% if operand == "bf16" %}
 {% include "glsl/lib/bfloat16.glsl" %}
 {% endif %}
-{% include "glsl/lib/coopmat_factors.glsl" %}
+{% include "glsl/lib/coopmat_begin_rows.glsl" %}
 {% if pack > 1 %}
 
 // Bytes i and i + 8 become word i, so that the weights of one index in eight words belong to eight columns side by side.

@@ -30,7 +30,7 @@ uint x_at(uint row) { return row % 16 * X_STRIDE + row / 16 * {{ bk // 8 }}u; }
 // Which row and part an item of a step is: the lanes that store at once hit all banks.
 uint x_row(uint item) { return item / 4 % BM; }
 uint x_part(uint item) { return {{ "item % 4 * 2 + item / (4 * BM) % 2" if pack == 4 else "item % 4" }}; }
-{% include "glsl/lib/coopmat_factors.glsl" %}
+{% include "glsl/lib/coopmat_begin_rows.glsl" %}
 
 uvec4 x_next[X_LOADS][2];
 {% if x_type == "scaled" %}
