@@ -14,7 +14,7 @@ from kernelc.target import TargetSpec
 from kernelrt.quant import BLOCK
 from tests.kernels.case import Array, Case
 from tests.kernels.draw import EPS
-from tests.kernels.products import Cut, Outcome, Shape, beyond, product_cases
+from tests.kernels.products import DOT_TOLERANCE, Cut, Outcome, Shape, beyond, product_cases
 from tests.oracle.layout import pad, to_lanes
 from tests.oracle.pointwise import F64, activate
 
@@ -36,7 +36,8 @@ def cases(target: TargetSpec) -> Iterator[Case]:
 def _judge(activation: str, matrix: Matrix, cut: Cut, shape: Shape, x: F64, dense: list[F64]) -> Outcome:
     live = pad(activate(x @ dense[0].T, activation) * (x @ dense[1].T))
     if isinstance(cut, Gemv):
-        return Outcome({"out_rows": live})
+        # A product of two dots, and of 40 such some have a small norm: 1 of 300 draws is beyond the bound of one.
+        return Outcome({"out_rows": live}, {"out_rows": 2 * DOT_TOLERANCE})
     if isinstance(cut, Matvec):
         return Outcome({"out_lanes": beyond(to_lanes(live, matrix.format.unit, 4), shape.capacity)})
     largest = np.zeros(shape.capacity)
