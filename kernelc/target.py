@@ -41,6 +41,7 @@ def _tune_keys() -> dict[str, tuple[int, int]]:
     any_rows, edge = (1 << 22, 1), (512, 16)  # 16: the edge of a cooperative matrix
     found = {"prefill_rows": (1 << 15, 1), "attn_decode_workgroup": _WORKGROUP}
     found |= {"norm_workgroup": _WORKGROUP, "norm_workgroup_short": _WORKGROUP}
+    # With 2^14 a step of 9 to 32 rows has fewer workgroups than a chain's counter tells apart (kernelrt.chain.STEP).
     found |= {"attn_split_keys": (1 << 17, 1), "attn_workgroups": (1 << 14, 1), "attn_unroll": (32, 1)}
     found |= {"attn_prefill_row_groups": (16, 1)}
     for product in _PRODUCTS:

@@ -9,6 +9,7 @@ a kernel of their own where a target has chains (kernelc.chain) or wants it of a
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Literal
 
 from kernelc.buckets import Buckets
@@ -73,19 +74,12 @@ def kernels(model: ModelSpec, target: TargetSpec, buckets: Buckets) -> Iterator[
     if any(1 < batch <= MATVEC_COLUMNS for batch in buckets.batch):
         for quant in (buckets.quant, buckets.embedding):
             outs.setdefault(("lanes_f32", QUANTS[quant].unit), quant)
-    workgroup = target.tune.get("norm_workgroup", 256)
+    make, workgroup = partial(spec, width=model.hidden, eps=model.norm_eps), target.tune.get("norm_workgroup", 256)
     for (out, _), quant in outs.items():
         rows = prefill_rows(target) if out in BY_ROWS else MATVEC_COLUMNS
-        yield spec(width=model.hidden, eps=model.norm_eps, out=out, quant=quant, rows=rows, workgroup=workgroup)
+        yield make(out=out, quant=quant, rows=rows, workgroup=workgroup)
     most = max(buckets.batch)
     apart = target.chains or "norm_workgroup_short" in target.tune
     if apart and most > MATVEC_COLUMNS and ("rows_f16", 0) in outs:
-        yield spec(
-            width=model.hidden,
-            eps=model.norm_eps,
-            out="rows_f16",
-            quant=buckets.quant,
-            rows=most,
-            workgroup=target.tune.get("norm_workgroup_short", workgroup),
-            phase="decode",
-        )
+        short = target.tune.get("norm_workgroup_short", workgroup)
+        yield make(out="rows_f16", quant=buckets.quant, rows=most, workgroup=short, phase="decode")
