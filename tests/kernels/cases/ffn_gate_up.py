@@ -14,12 +14,13 @@ from kernelc.target import TargetSpec
 from kernelrt.quant import BLOCK
 from tests.kernels.case import Array, Case
 from tests.kernels.draw import EPS
-from tests.kernels.products import DOT_TOLERANCE, Cut, Outcome, Shape, beyond, product_cases
+from tests.kernels.products import Cut, Outcome, Shape, beyond, product_cases
 from tests.oracle.layout import pad, to_lanes
 from tests.oracle.pointwise import F64, activate
 
-# 96 rows are whole blocks; 40 and 72 leave a tail that must come out zero.
-GELU = (Matrix("ffn_gate_up", 96, 80, "q4_0", True), Matrix("ffn_gate_up", 40, 5376, "q4_0", True))
+# 96 rows are whole blocks; 168 and 72 leave a tail that must come out zero. Of 40 gated results the norm was so small
+# in 1 of 300 draws that their error was beyond its bound.
+GELU = (Matrix("ffn_gate_up", 96, 80, "q4_0", True), Matrix("ffn_gate_up", 168, 5376, "q4_0", True))
 SILU = (Matrix("ffn_gate_up", 72, 64, "q4_0", True),)
 
 
@@ -36,8 +37,7 @@ def cases(target: TargetSpec) -> Iterator[Case]:
 def _judge(activation: str, matrix: Matrix, cut: Cut, shape: Shape, x: F64, dense: list[F64]) -> Outcome:
     live = pad(activate(x @ dense[0].T, activation) * (x @ dense[1].T))
     if isinstance(cut, Gemv):
-        # A product of two dots, and of 40 such some have a small norm: 1 of 300 draws is beyond the bound of one.
-        return Outcome({"out_rows": live}, {"out_rows": 2 * DOT_TOLERANCE})
+        return Outcome({"out_rows": live})
     if isinstance(cut, Matvec):
         return Outcome({"out_lanes": beyond(to_lanes(live, matrix.format.unit, 4), shape.capacity)})
     largest = np.zeros(shape.capacity)
